@@ -1,0 +1,3 @@
+//! The `mpix` program.
+
+fn main() {}
