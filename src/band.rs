@@ -10,8 +10,9 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 /// cut is never taken for the edge of the image.
 #[derive(Clone, Copy, Debug)]
 pub struct Band<'a> {
-    pixels: ArrayView3<'a, u8>,
     bytes: &'a [u8],
+    width: usize,
+    channels: usize,
     first_row: usize,
     height: usize,
 }
@@ -30,16 +31,16 @@ impl<'a> Band<'a> {
         first_row: usize,
         height: usize,
     ) -> Self {
-        let shape = shape_of(bytes.len(), width, channels, first_row, height);
-        #[expect(clippy::expect_used, reason = "shape_of has just checked the length")]
-        let pixels = ArrayView3::from_shape(shape, bytes).expect("rows x columns x channels");
-        Self { pixels, bytes, first_row, height }
+        check_shape(bytes.len(), width, channels, first_row, height);
+        Self { bytes, width, channels, first_row, height }
     }
 
     /// The pixels, rows x columns x channels.
     #[must_use]
     pub fn pixels(&self) -> ArrayView3<'a, u8> {
-        self.pixels
+        let shape = (self.rows().len(), self.width, self.channels);
+        #[expect(clippy::expect_used, reason = "new() has checked the length")]
+        ArrayView3::from_shape(shape, self.bytes).expect("rows x columns x channels")
     }
 
     /// The bytes of all rows, one after the other.
@@ -51,7 +52,7 @@ impl<'a> Band<'a> {
     /// The image rows it holds.
     #[must_use]
     pub fn rows(&self) -> Range<usize> {
-        self.first_row..self.first_row + self.pixels.dim().0
+        self.first_row..self.first_row + self.bytes.len() / self.stride()
     }
 
     /// Rows of the whole image.
@@ -63,19 +64,19 @@ impl<'a> Band<'a> {
     /// Pixels in a row.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.pixels.dim().1
+        self.width
     }
 
     /// Bytes in a pixel.
     #[must_use]
     pub fn channels(&self) -> usize {
-        self.pixels.dim().2
+        self.channels
     }
 
     /// Bytes in a row.
     #[must_use]
     pub fn stride(&self) -> usize {
-        self.width() * self.channels()
+        self.width * self.channels
     }
 
     /// Image row `row`, `width x channels` bytes.
@@ -148,7 +149,7 @@ impl<'a> BandMut<'a> {
         first_row: usize,
         height: usize,
     ) -> Self {
-        shape_of(bytes.len(), width, channels, first_row, height);
+        check_shape(bytes.len(), width, channels, first_row, height);
         Self { bytes, width, channels, first_row, height }
     }
 
@@ -216,19 +217,12 @@ impl<'a> BandMut<'a> {
     }
 }
 
-fn shape_of(
-    bytes: usize,
-    width: usize,
-    channels: usize,
-    first_row: usize,
-    height: usize,
-) -> (usize, usize, usize) {
+fn check_shape(bytes: usize, width: usize, channels: usize, first_row: usize, height: usize) {
     let stride = width * channels;
     assert!(stride > 0, "a band of empty rows");
     let rows = bytes / stride;
     assert!(rows * stride == bytes, "{bytes} bytes are no whole rows of {stride} bytes");
     assert!(first_row + rows <= height, "rows {first_row}+{rows} reach past {height}");
-    (rows, width, channels)
 }
 
 /// The index in `0..len` that stands for `index` when a line is mirrored at its first and last

@@ -1,5 +1,7 @@
 //! Errors, sorted by who must act, and the exit codes that follow from them.
 
+use std::any::Any;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +15,14 @@ pub mod exit {
     pub const SOME_FAILED: u8 = 1;
     /// The command line cannot be carried out.
     pub const USAGE: u8 = 2;
+    /// Another run writes to the output directory.
+    pub const HELD: u8 = 3;
+    /// The output directory cannot be written: the disk is full, or it is gone.
+    pub const OUTPUT: u8 = 4;
     /// A fault of mpix itself.
     pub const BUG: u8 = 70;
+    /// A signal stopped it; the same command goes on.
+    pub const STOPPED: u8 = 130;
 }
 
 /// Why a run could not be carried out at all.
@@ -23,6 +31,9 @@ pub enum Error {
     /// The user must change the command line.
     #[error(transparent)]
     Usage(#[from] UsageError),
+    /// The output directory is not to be had.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// A rank met something that mpix did not foresee.
     #[error(transparent)]
     Bug(#[from] BugError),
@@ -34,7 +45,28 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => exit::USAGE,
+            Self::Output(OutputError::Held { .. } | OutputError::Lost { .. }) => exit::HELD,
+            Self::Output(OutputError::Journal { .. } | OutputError::Gone { .. }) => exit::OUTPUT,
+            Self::Output(OutputError::NoJournal { .. }) => exit::USAGE,
+            Self::Output(OutputError::StoppedTwice) => exit::STOPPED,
             Self::Bug(_) => exit::BUG,
+        }
+    }
+}
+
+impl Error {
+    /// Whether other ranks may have work in hand or wait for some: the run can only be broken off.
+    #[must_use]
+    pub fn leaves_ranks_waiting(&self) -> bool {
+        match self {
+            Self::Usage(_)
+            | Self::Output(
+                OutputError::Held { .. } | OutputError::Gone { .. } | OutputError::NoJournal { .. },
+            ) => false,
+            Self::Output(
+                OutputError::Lost { .. } | OutputError::Journal { .. } | OutputError::StoppedTwice,
+            )
+            | Self::Bug(_) => true,
         }
     }
 }
@@ -72,6 +104,141 @@ pub enum UsageError {
         /// What it takes.
         expected: String,
     },
+    /// Nothing to read was named.
+    #[error("no input: name files or directories, or use `--files-from FILE`")]
+    NoInputs,
+    /// A number of bytes that is none.
+    #[error("`{flag} {value}` is no size; write bytes, or a whole number with K, M, G or T")]
+    Size {
+        /// The flag.
+        flag: &'static str,
+        /// What the user wrote.
+        value: String,
+    },
+    /// A limit of failures that is none.
+    #[error("`--max-failures {value}` is no limit; write a whole number, or one with %")]
+    MaxFailures {
+        /// What the user wrote.
+        value: String,
+    },
+    /// An input named on the command line does not exist.
+    #[error("failed to find the input `{}`", path.display())]
+    NoSuchInput {
+        /// What the user wrote.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The inputs hold no image files.
+    #[error(
+        "found no image files in the inputs{}",
+        if *recursive { "" } else { " (`-r` looks into directories below, too)" }
+    )]
+    NothingFound {
+        /// Whether directories below were searched.
+        recursive: bool,
+    },
+    /// Two inputs would be written to one file.
+    #[error(
+        "`{}` and `{}` would both be written to `{}`; rename one, or run them apart",
+        first.display(), second.display(), output.display()
+    )]
+    SameOutput {
+        /// The result, below the output directory.
+        output: PathBuf,
+        /// An input.
+        first: PathBuf,
+        /// Another.
+        second: PathBuf,
+    },
+    /// A result would replace an input.
+    #[error(
+        "the result of `{}` would replace the input `{}`; inputs are never written: choose another \
+         `-o`",
+        input.display(), output.display()
+    )]
+    ReplacesInput {
+        /// The result.
+        output: PathBuf,
+        /// What it is the result of.
+        input: PathBuf,
+    },
+    /// The list of names cannot be read.
+    #[error("failed to read names from `--files-from {}`", path.display())]
+    FilesFrom {
+        /// The list.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The output directory cannot be made.
+    #[error("failed to make the output directory `{}` (`-o`)", path.display())]
+    Output {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Standard output takes nothing.
+    #[error("failed to print to standard output")]
+    Print(#[source] io::Error),
+    /// MPI had been started before.
+    #[error("failed to start MPI: it has been started already")]
+    MpiTwice,
+    /// Started by another MPI than the one it was built with.
+    #[error(
+        "failed to join {launched} ranks: this mpix was built with {library}, and the mpirun that \
+         started it is another MPI's; use the one that belongs to it, or build mpix with `MPICC` \
+         set to the other's compiler"
+    )]
+    OtherMpi {
+        /// Ranks that the launcher started.
+        launched: usize,
+        /// The MPI library in use.
+        library: String,
+    },
+    /// Started several times by Slurm, which joined them by no MPI.
+    #[error(
+        "failed to join the {launched} tasks of this Slurm step: srun started each by itself, and \
+         each would do the whole job; use `srun --mpi=pmix` (`srun --mpi=list` tells what there is; \
+         this mpix was built with {library}), or mpirun inside the job"
+    )]
+    SlurmWithoutMpi {
+        /// Tasks of the step.
+        launched: usize,
+        /// The MPI library in use.
+        library: String,
+    },
+    /// Started by a launcher, but built without MPI.
+    #[error(
+        "failed to join {launched} ranks: this mpix was built without MPI (feature `mpi`); run it \
+         without mpirun or srun"
+    )]
+    NoMpi {
+        /// Ranks that the launcher started.
+        launched: usize,
+    },
+    /// A host has another version of mpix.
+    #[error("host `{host}` has mpix {version}, rank 0 has {own}; install the same on all hosts")]
+    OtherVersion {
+        /// The host.
+        host: String,
+        /// Its version.
+        version: String,
+        /// Rank 0's version.
+        own: &'static str,
+    },
+    /// A parameter was given twice.
+    #[error("op `{op}` is given `{name}` twice; write it once")]
+    RepeatedParameter {
+        /// The op.
+        op: &'static str,
+        /// The parameter.
+        name: &'static str,
+    },
     /// A parameter's value is not one that the op takes.
     #[error("op `{op}` takes no `{name}={value}`; expected {expected}")]
     BadParameter {
@@ -86,6 +253,55 @@ pub enum UsageError {
     },
 }
 
+/// Why the output directory is not, or no longer, to be had. What is done stays done.
+#[derive(Debug, Error)]
+pub enum OutputError {
+    /// Another run writes there.
+    #[error("another run has the output directory")]
+    Held {
+        /// Which.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another run has taken it from this one.
+    #[error("this run has lost the output directory")]
+    Lost {
+        /// To which.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The journal cannot be read or written.
+    #[error("the journal cannot be kept; run the same command again when it can")]
+    Journal {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It can no longer be written.
+    #[error(
+        "the output directory cannot be written any more; {missing} images and {missing_bytes} bytes \
+         of finished results are missing; run the same command again when it can"
+    )]
+    Gone {
+        /// Images that have no result.
+        missing: usize,
+        /// Bytes of results that could not be written.
+        missing_bytes: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing was written there by a run.
+    #[error("`{}` has no journal: it is no output directory of `mpix run`", output.display())]
+    NoJournal {
+        /// The directory.
+        output: PathBuf,
+    },
+    /// A second signal came before the work in hand was finished.
+    #[error("stopped at once; the same command goes on")]
+    StoppedTwice,
+}
+
 /// A fault of mpix itself, or of something below it that it trusts.
 #[derive(Debug, Error)]
 pub enum BugError {
@@ -96,6 +312,36 @@ pub enum BugError {
         from: usize,
         /// What is wrong with it.
         what: &'static str,
+    },
+    /// A message between ranks that cannot be made.
+    #[error("failed to make a message for another rank")]
+    Encode {
+        /// Why.
+        #[source]
+        source: postcard::Error,
+    },
+    /// A message for a rank that does not exist.
+    #[error("failed to send to rank {rank}: there is none")]
+    NoSuchRank {
+        /// The rank.
+        rank: usize,
+    },
+    /// Rank 0 has gone.
+    #[error("rank {rank} has heard nothing from rank 0 for {seconds} s")]
+    Silence {
+        /// The rank.
+        rank: usize,
+        /// How long.
+        seconds: u64,
+    },
+    /// The threads of a rank cannot be started.
+    #[error("failed to start {threads} threads (`--threads`)")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
     },
     /// A job panicked outside the decoders.
     #[error("rank {rank} panicked while it worked on `{work}`: {panic}")]
@@ -116,6 +362,12 @@ pub enum BugError {
         #[source]
         source: postcard::Error,
     },
+    /// A global pass got a partial or a share that belongs to other rows or to another pass.
+    #[error("failed to apply a global pass: its {part} belongs to other rows")]
+    GlobalPassMismatch {
+        /// Which part.
+        part: &'static str,
+    },
 }
 
 /// Kinds of failure of one image, for counting and for programs.
@@ -131,6 +383,8 @@ pub enum FailureKind {
     Unsupported,
     /// The output cannot be written.
     CannotWrite,
+    /// It has killed ranks, or taken longer than it may.
+    SetAside,
 }
 
 /// Why one image failed; the rest of the run goes on.
@@ -138,13 +392,16 @@ pub enum FailureKind {
 pub enum ImageError {
     /// The file cannot be opened or read.
     #[error("cannot be read")]
-    Unreadable(#[source] std::io::Error),
+    Unreadable(#[source] io::Error),
     /// A directory, a pipe or a device where a file was expected.
     #[error("is {what}, not a file")]
     NotAFile {
         /// What it is.
         what: &'static str,
     },
+    /// A file without content.
+    #[error("is empty")]
+    Empty,
     /// The content is of no format that mpix reads.
     #[error("is no image that mpix reads ({size} bytes, starting {start})")]
     NotAnImage {
@@ -182,12 +439,17 @@ pub enum ImageError {
         limit: u64,
     },
     /// More memory than `--memory` allows.
-    #[error("needs {need} bytes of memory, over the limit of {limit} (`--memory`)")]
+    #[error(
+        "needs {need} bytes of memory, over the limit of {limit} for one image; `--memory {enough}` \
+         allows it"
+    )]
     TooMuchMemory {
         /// Bytes needed.
         need: u64,
-        /// The limit.
+        /// The limit: what rank 0 may hold, or what a rank may filter with.
         limit: u64,
+        /// The `--memory` that would do.
+        enough: u64,
     },
     /// Samples of more than 8 bits, without `--depth 8`.
     #[error("has {bits} bits per sample; mpix filters 8 (`--depth 8` keeps the upper 8)")]
@@ -201,12 +463,42 @@ pub enum ImageError {
         /// The decoder's name for them.
         pixels: String,
     },
+    /// A rare kind of a format that mpix reads otherwise.
+    #[error("is a {format} file of a kind that mpix does not read: {feature}")]
+    Feature {
+        /// The format of the content.
+        format: &'static str,
+        /// What the decoder lacks, in its own words.
+        feature: String,
+    },
     /// The output format cannot hold the image.
     #[error("does not fit a {format} file: {reason}")]
     Encode {
         /// The output format.
         format: &'static str,
         /// The encoder's own words, or the limit.
+        reason: String,
+    },
+    /// It has killed ranks again and again.
+    #[error(
+        "was in hand at {crashes} crashes and is set aside (`--crash-limit`, `--retry-failed`)"
+    )]
+    Crashes {
+        /// How many.
+        crashes: u32,
+    },
+    /// It took longer than it may.
+    #[error("took longer than {seconds} s (`--image-timeout`)")]
+    Timeout {
+        /// The limit.
+        seconds: u64,
+    },
+    /// It failed in an earlier run, and nothing has changed.
+    #[error("{reason} (in an earlier run; `--retry-failed` tries again)")]
+    Before {
+        /// The kind.
+        kind: FailureKind,
+        /// The reason of the earlier run.
         reason: String,
     },
     /// The output cannot be written.
@@ -216,7 +508,7 @@ pub enum ImageError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -226,14 +518,85 @@ impl ImageError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Unreadable(_) | Self::NotAFile { .. } => FailureKind::Unreadable,
-            Self::NotAnImage { .. } | Self::Broken { .. } | Self::WrongExtension { .. } => {
-                FailureKind::NotAnImage
-            }
+            Self::Empty
+            | Self::NotAnImage { .. }
+            | Self::Broken { .. }
+            | Self::WrongExtension { .. } => FailureKind::NotAnImage,
             Self::TooManyPixels { .. } | Self::TooMuchMemory { .. } => FailureKind::OverLimit,
-            Self::Depth { .. } | Self::Pixels { .. } | Self::Encode { .. } => {
-                FailureKind::Unsupported
-            }
+            Self::Depth { .. }
+            | Self::Pixels { .. }
+            | Self::Feature { .. }
+            | Self::Encode { .. } => FailureKind::Unsupported,
+            Self::Crashes { .. } | Self::Timeout { .. } => FailureKind::SetAside,
+            Self::Before { kind, .. } => *kind,
             Self::CannotWrite { .. } => FailureKind::CannotWrite,
         }
+    }
+}
+
+/// Writes a line to standard error. Where nobody reads it, or a disk is full, it is lost and the run
+/// goes on.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// What came of printing to standard output: a reader that goes away, as `head` does, has enough.
+///
+/// # Errors
+/// When standard output cannot be written for another reason.
+pub fn printed(outcome: io::Result<()>) -> Result<(), UsageError> {
+    match outcome {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(UsageError::Print(source)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// What a panic said.
+#[must_use]
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let owned = panic.downcast_ref::<String>().cloned();
+    let text = owned.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+    text.unwrap_or_else(|| "no text".to_owned())
+}
+
+/// `text` with its control characters as escapes: a file's name may hold any of them, and a message
+/// is one line that moves no cursor.
+#[must_use]
+pub fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// An error with all its causes, on one line.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    on_one_line(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_the_file_is_called() {
+        let text = on_one_line("`a\nb\u{1b}[31mé \\ d.png`");
+        assert_eq!(text, "`a\\nb\\u{1b}[31mé \\ d.png`");
+        let path = PathBuf::from("new\nline");
+        let error = UsageError::NoSuchInput { path, source: io::Error::other("gone") };
+        assert_eq!(with_causes(&error), r"failed to find the input `new\nline`: gone");
     }
 }

@@ -1,6 +1,37 @@
 //! mpix filters directories of images on many machines, exact at every cut.
 //!
 //! Data flows one way: `cli -> settings -> plan -> rank0 <-> worker_rank -> ops`.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cli`] | the command line, structs only |
+//! | [`settings`] | the command line, checked, as plain values |
+//! | [`role`] | which part this process plays; a rank never just returns |
+//! | [`plan`] | what to do with which rows, how to share it out; pure |
+//! | [`rank0`] | read, hand out, gather, write |
+//! | [`worker_rank`] | receive, filter, return |
+//! | [`op_list`] | `mpix ops` |
+//! | [`ops`] | the ops, their chain, their kernels |
+//! | [`verify`] | `mpix verify` |
+//! | [`band`] | rows that know where they stand in their image |
+//! | [`image_file`] | decode, encode, metadata |
+//! | [`source`] | where images come from and where results go |
+//! | [`journal`] | what is done, and who may write it; the manifest |
+//! | [`transport`] | what ranks say, and how it travels |
+//! | [`error`] | errors by who must act, exit codes |
 
 pub mod band;
+pub mod cli;
 pub mod error;
+pub mod image_file;
+pub mod journal;
+pub mod op_list;
+pub mod ops;
+pub mod plan;
+pub mod rank0;
+pub mod role;
+pub mod settings;
+pub mod source;
+pub mod transport;
+pub mod verify;
+pub mod worker_rank;

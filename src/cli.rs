@@ -1,0 +1,192 @@
+//! The command line: structs only, they do nothing.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Filters directories of images on many machines, exact at every cut.
+#[derive(Debug, Parser)]
+#[command(name = "mpix", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Filter images: alone on all cores, or as one rank under mpirun
+    Run(Box<RunArgs>),
+    /// Read every result in an output directory again: what is missing, changed or extra
+    Verify(VerifyArgs),
+    /// List every op: what it does, its parameters, their ranges and defaults
+    Ops(OpsArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// `mpix verify`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all is as it was written, 1 it is not, 2 no output directory."
+)]
+pub struct VerifyArgs {
+    /// Output directory of `mpix run`
+    pub output: PathBuf,
+}
+
+/// `mpix ops`
+#[derive(Debug, Args)]
+pub struct OpsArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mpix completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `mpix run`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all images done, 1 some images failed, 2 usage, 3 another run has the output
+directory, 4 it cannot be written, 70 a bug of mpix, 130 stopped. After all but 0 and 2 the same
+command goes on where it was.
+
+Examples:
+  mpix run --op canny:low=100,high=200 -o out/ photos/
+  mpirun -n 4 --hostfile hosts --bind-to none mpix run --op blur:ksize=31 --op invert -o out/ -r photos/
+  find photos -name '*.jpg' -print0 | mpix run --op gray -o out/ --files-from - -0")]
+pub struct RunArgs {
+    /// Op to apply, NAME or NAME:KEY=VALUE,…; repeat for a chain, applied in order (`mpix ops`)
+    #[arg(long = "op", value_name = "OP")]
+    pub ops: Vec<String>,
+
+    /// Directory to write to; it is made if missing. Inputs are never written
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+
+    /// Image files, and directories whose image files are taken
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+
+    /// Take directories with all that is below them; the tree is kept. Links to directories are
+    /// followed where they are named, not below
+    #[arg(short, long)]
+    pub recursive: bool,
+
+    /// Take the names of input files from FILE (`-`: standard input), one a line; relative names
+    /// keep their directories below the output
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+
+    /// Names in --files-from end in a zero byte, as `find -print0` writes them
+    #[arg(short = '0', long, requires = "files_from")]
+    pub null: bool,
+
+    /// Output format; default: the input's own (GIF and QOI: PNG)
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<OutputFormat>,
+
+    /// JPEG quality, 1 to 100; chroma is subsampled 4:2:0, as OpenCV writes it
+    #[arg(long, default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+
+    /// Drop EXIF and ICC metadata (the orientation is applied either way)
+    #[arg(long)]
+    pub strip: bool,
+
+    /// Read 16-bit images too, and keep the upper 8 bits of each sample
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=8))]
+    pub depth: Option<u8>,
+
+    /// Refuse images of more pixels
+    #[arg(long, value_name = "N", default_value_t = 1 << 30, env = "MPIX_MAX_PIXELS")]
+    pub max_pixels: u64,
+
+    /// Send ranks whole images, bands of rows, or what suits each image
+    #[arg(long, value_enum, default_value_t = Distribute::Auto)]
+    pub distribute: Distribute,
+
+    /// Rows of a band; default: several bands for each rank
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub band_rows: Option<u64>,
+
+    /// Threads of each rank; default: the cores it may use, shared among the ranks of its host
+    #[arg(short, long, value_name = "N", env = "MPIX_THREADS",
+          value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub threads: Option<u16>,
+
+    /// Memory for images in flight on each host, in bytes or with K, M, G, T; default: half of the
+    /// host's memory
+    #[arg(long, value_name = "SIZE", env = "MPIX_MEMORY")]
+    pub memory: Option<String>,
+
+    /// Forget what earlier runs did, and do everything anew
+    #[arg(long)]
+    pub fresh: bool,
+
+    /// Try images again that failed in an earlier run
+    #[arg(long)]
+    pub retry_failed: bool,
+
+    /// Stop when more images than this have failed: a number, or a percentage of all
+    #[arg(long, value_name = "N|N%")]
+    pub max_failures: Option<String>,
+
+    /// Give an image up that takes longer, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub image_timeout: Option<u64>,
+
+    /// Set an image aside that was in hand at this many crashes
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub crash_limit: u32,
+
+    /// Print what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Say more (-v: each image, -vv: each message)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Print failures only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// Formats that mpix writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// JPEG, 4:2:0; alpha is dropped
+    #[value(alias = "jpg")]
+    Jpeg,
+    /// PNG
+    Png,
+    /// TIFF, uncompressed
+    #[value(alias = "tif")]
+    Tiff,
+    /// WebP, lossless
+    Webp,
+    /// BMP
+    Bmp,
+    /// PGM or PPM, binary
+    #[value(alias = "ppm", alias = "pgm")]
+    Pnm,
+}
+
+/// How an image is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Distribute {
+    /// By size and cost of each image
+    Auto,
+    /// Whole files: each rank decodes, filters and encodes
+    Images,
+    /// Bands of rows with their halo: rank 0 decodes and encodes
+    Bands,
+}

@@ -1,0 +1,479 @@
+//! From a file's bytes to its header and its pixels.
+
+use std::io::{self, BufRead, Cursor, ErrorKind, Read, Seek, SeekFrom};
+
+use image::metadata::Orientation;
+use image::{ColorType, ImageDecoder, Limits};
+use serde::{Deserialize, Serialize};
+
+use super::bounded::Bounded;
+use super::guard::guarded;
+use super::jpeg_segments::{self, Head};
+use super::metadata::{MAX_BLOCK, without_exif_prefix};
+use super::{Format, Metadata, bmp, jpeg, memory, orientation, webp};
+use crate::error::ImageError;
+
+/// Bytes that a decoder may take beside the picture: tables, profiles, lines.
+const DECODER_MEMORY: u64 = 64 << 20;
+
+/// Bytes that PNG's decoder may take for lines, blocks and texts.
+const PNG_MEMORY: u64 = 32 << 20;
+/// Bytes in which a header must end, those sought over not counted: two blocks, and more.
+const MAX_HEADER: usize = 48 << 20;
+/// Copies of a block that a decoder and `decode` have at a time.
+const BLOCK_COPIES: u64 = 3;
+
+/// What may be decoded, and how.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DecodeOptions {
+    /// Most pixels of an image, columns times rows.
+    pub max_pixels: u64,
+    /// Whether samples of 16 bits are cut to their upper 8, rather than refused.
+    pub depth_8: bool,
+}
+
+/// What a file holds, as its first bytes tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// The format of the content.
+    pub format: Format,
+    /// Columns of the decoded, upright picture.
+    pub width: usize,
+    /// Rows of the decoded, upright picture.
+    pub height: usize,
+    /// Channels of the decoded picture: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA. For GIF always 4;
+    /// it is decoded to 3 if its first frame turns out opaque.
+    pub channels: usize,
+    /// Bits per sample in the file, where samples of fewer than 8 count as 8.
+    pub bits: u32,
+    /// Most memory that [`decode`] of this file takes, the picture among it, the file not.
+    pub decode_bytes: u64,
+}
+
+/// A decoded, upright picture.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Picture {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Bytes in a pixel: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA.
+    pub channels: usize,
+    /// Rows x columns x channels, row-major without gaps.
+    pub pixels: Vec<u8>,
+    /// What the file says about the pixels; its orientation is 1.
+    pub metadata: Metadata,
+}
+
+/// Reads the header of the image in `reader`, from its start, and no more of it than that needs.
+///
+/// Nothing that grows with the image is allocated, and of a file without an end to its header, no
+/// more than some megabytes.
+///
+/// # Errors
+/// When the content is no image, is broken, is over `max_pixels`, or has samples or pixels that
+/// mpix does not filter.
+pub fn read_header<R: BufRead + Seek>(
+    reader: R,
+    options: &DecodeOptions,
+) -> Result<Header, ImageError> {
+    let mut reader = Bounded::new(reader, MAX_HEADER);
+    let format = sniff(&mut reader)?;
+    guarded_decoder(format, || {
+        if format == Format::Jpeg {
+            let head = jpeg_segments::read_head(&mut reader)?;
+            let has_junk = !head.junk.is_empty();
+            let (stored, mut metadata) = of_jpeg(head);
+            let orientation = metadata.take_orientation();
+            let mut header = stored.checked(options)?.header(orientation, &metadata);
+            if has_junk {
+                // The file is copied without it.
+                header.decode_bytes +=
+                    reader.seek(SeekFrom::End(0)).map_err(ImageError::Unreadable)?;
+            }
+            return Ok(header);
+        }
+        let opened = Opened::new(format, reader, options)?;
+        Ok(opened.stored.header(opened.orientation, &opened.metadata))
+    })
+}
+
+/// Decodes the image that `file` holds, into the memory of `recycled` if that is large enough; the
+/// content of `recycled` does not matter.
+///
+/// # Errors
+/// Those of [`read_header`], and when the file is cut off or damaged. A decoder's panic is an error
+/// like any other.
+pub fn decode(
+    file: &[u8],
+    options: &DecodeOptions,
+    recycled: Vec<u8>,
+) -> Result<Picture, ImageError> {
+    let mut reader = Cursor::new(file);
+    let format = sniff(&mut reader)?;
+    guarded_decoder(format, || {
+        if format == Format::Jpeg {
+            decode_jpeg(file, options, recycled)
+        } else {
+            Opened::new(format, reader, options)?.decode(recycled)
+        }
+    })
+}
+
+/// `len` bytes in the memory of `recycled` if that is large enough; their content is arbitrary.
+pub(super) fn recycle(mut recycled: Vec<u8>, len: usize) -> Vec<u8> {
+    if recycled.capacity() < len {
+        // First, so that the two are never there at a time.
+        drop(recycled);
+        return vec![0; len];
+    }
+    recycled.resize(len, 0);
+    recycled
+}
+
+/// The format of the content; leaves `reader` at its start.
+fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Format, ImageError> {
+    const START: u64 = 12;
+    let mut start = Vec::new();
+    reader.by_ref().take(START).read_to_end(&mut start).map_err(ImageError::Unreadable)?;
+    if let Some(format) = Format::of_content(&start) {
+        reader.rewind().map_err(ImageError::Unreadable)?;
+        return Ok(format);
+    }
+    if start.is_empty() {
+        return Err(ImageError::Empty);
+    }
+    let size = reader.seek(SeekFrom::End(0)).map_err(ImageError::Unreadable)?;
+    let start = start.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    Err(ImageError::NotAnImage { size, start })
+}
+
+fn guarded_decoder<T>(
+    format: Format,
+    work: impl FnOnce() -> Result<T, ImageError>,
+) -> Result<T, ImageError> {
+    guarded(work, |text| broken(format, format!("its decoder panicked: {text}")))
+}
+
+/// A picture as the file holds it, before it is turned upright.
+#[derive(Clone, Copy)]
+struct Stored {
+    format: Format,
+    width: usize,
+    height: usize,
+    channels: usize,
+    bits: u32,
+    /// What its decoder takes, its output among it.
+    decoder_bytes: u64,
+}
+
+impl Stored {
+    fn checked(self, options: &DecodeOptions) -> Result<Self, ImageError> {
+        let (width, height) = (self.width as u64, self.height as u64);
+        let pixels = width.saturating_mul(height);
+        if pixels == 0 {
+            return Err(broken(self.format, format!("it has {width} x {height} pixels")));
+        }
+        if pixels > options.max_pixels {
+            let limit = options.max_pixels;
+            return Err(ImageError::TooManyPixels { width, height, pixels, limit });
+        }
+        if self.format == Format::Jpeg && self.bits != 8 {
+            let feature = format!("{} bits per sample", self.bits);
+            return Err(ImageError::Feature { format: self.format.name(), feature });
+        }
+        if self.bits > 8 && !options.depth_8 {
+            return Err(ImageError::Depth { bits: self.bits });
+        }
+        Ok(self)
+    }
+
+    fn upright_size(self, orientation: Orientation) -> (usize, usize) {
+        let Self { width, height, .. } = self;
+        if orientation::swaps_sides(orientation) { (height, width) } else { (width, height) }
+    }
+
+    fn header(self, orientation: Orientation, metadata: &Metadata) -> Header {
+        let Self { format, channels, bits, .. } = self;
+        let (width, height) = self.upright_size(orientation);
+        let picture = width as u64 * height as u64 * channels as u64;
+        let turned = if orientation == Orientation::NoTransforms { 1 } else { 2 };
+        let decode_bytes = self.decoder_bytes.max(turned * picture);
+        let decode_bytes = decode_bytes.saturating_add(BLOCK_COPIES * metadata.bytes());
+        Header { format, width, height, channels, bits, decode_bytes }
+    }
+
+    fn picture(
+        self,
+        pixels: Vec<u8>,
+        channels: usize,
+        orientation: Orientation,
+        metadata: Metadata,
+    ) -> Picture {
+        let (width, height) = self.upright_size(orientation);
+        let pixels = orientation::upright(pixels, self.width, self.height, channels, orientation);
+        Picture { width, height, channels, pixels, metadata }
+    }
+}
+
+fn decode_jpeg(
+    file: &[u8],
+    options: &DecodeOptions,
+    recycled: Vec<u8>,
+) -> Result<Picture, ImageError> {
+    let mut head = jpeg_segments::read_head(Cursor::new(file))?;
+    let junk = std::mem::take(&mut head.junk);
+    let (stored, mut metadata) = of_jpeg(head);
+    let stored = stored.checked(options)?;
+    let pixels = jpeg::decode(file, (stored.width, stored.height), &junk, recycled)?;
+    let orientation = metadata.take_orientation();
+    Ok(stored.picture(pixels, stored.channels, orientation, metadata))
+}
+
+fn of_jpeg(head: Head) -> (Stored, Metadata) {
+    let Head { width, height, components, coefficient_bytes, .. } = head;
+    let channels = if components == 1 { 1 } else { 3 };
+    // Four inks are decoded before they become colours.
+    let output = if components == 4 { 4 } else { channels as u64 };
+    let stored = Stored {
+        format: Format::Jpeg,
+        width,
+        height,
+        channels,
+        bits: head.precision.into(),
+        decoder_bytes: memory::of_jpeg_decoder(width, height, output, coefficient_bytes)
+            + head.app2_bytes,
+    };
+    (stored, Metadata::of_blocks(head.icc, head.exif))
+}
+
+/// A file of any format but JPEG, whose header was read and found fit.
+struct Opened<'r> {
+    decoder: Box<dyn ImageDecoder + 'r>,
+    stored: Stored,
+    /// Whether its colours, which the decoder gives as RGB, are all gray.
+    gray_palette: bool,
+    orientation: Orientation,
+    metadata: Metadata,
+}
+
+impl<'r> Opened<'r> {
+    fn new<R: BufRead + Seek + 'r>(
+        format: Format,
+        mut reader: R,
+        options: &DecodeOptions,
+    ) -> Result<Self, ImageError> {
+        let gray_palette =
+            format == Format::Bmp && bmp::has_gray_palette(&mut reader).unwrap_or(false);
+        let webp = if format == Format::WebP {
+            webp::chunks(&mut reader).map_err(|error| from_io(format, error))?
+        } else {
+            webp::Chunks::default()
+        };
+        reader.rewind().map_err(ImageError::Unreadable)?;
+        let mut decoder = decoder(format, reader).map_err(|error| from_image(format, error))?;
+        let decoder_bytes = memory::of_decoder(format, decoder.as_ref(), webp);
+        let stored = Stored { decoder_bytes, ..stored(format, decoder.as_ref(), gray_palette)? };
+        let stored = stored.checked(options)?;
+        let limits = limits(format, decoder.as_ref());
+        // Before the limits, which `image` holds against a TIFF's profile, too.
+        let too_long = webp.longest_block > MAX_BLOCK as u64;
+        let (orientation, metadata) = if too_long {
+            (Orientation::NoTransforms, Metadata::default())
+        } else {
+            describe(format, decoder.as_mut())
+        };
+        decoder.set_limits(limits).map_err(|error| from_image(format, error))?;
+        Ok(Self { decoder, stored, gray_palette, orientation, metadata })
+    }
+
+    fn decode(self, recycled: Vec<u8>) -> Result<Picture, ImageError> {
+        let Stored { format, bits, mut channels, .. } = self.stored;
+        let Ok(len) = usize::try_from(self.decoder.total_bytes()) else {
+            return Err(broken(format, "it does not fit the address space".to_owned()));
+        };
+        let mut pixels = recycle(recycled, len);
+        self.decoder.read_image(&mut pixels).map_err(|error| from_image(format, error))?;
+        if bits == 16 {
+            keep_upper_bytes(&mut pixels);
+        }
+        if self.gray_palette {
+            keep_first_of_three(&mut pixels);
+        }
+        if format == Format::Gif && pixels.iter().skip(3).step_by(4).all(|&alpha| alpha == 255) {
+            drop_fourth_bytes(&mut pixels);
+            channels = 3;
+        }
+        Ok(self.stored.picture(pixels, channels, self.orientation, self.metadata))
+    }
+}
+
+fn decoder<'r, R: BufRead + Seek + 'r>(
+    format: Format,
+    reader: R,
+) -> image::ImageResult<Box<dyn ImageDecoder + 'r>> {
+    use image::codecs;
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(PNG_MEMORY);
+    Ok(match format {
+        Format::Jpeg => unreachable!("JPEG has its own decoder"),
+        Format::Png => Box::new(codecs::png::PngDecoder::with_limits(reader, limits)?),
+        Format::Tiff => Box::new(codecs::tiff::TiffDecoder::new(reader)?),
+        Format::WebP => Box::new(codecs::webp::WebPDecoder::new(reader)?),
+        Format::Bmp => Box::new(codecs::bmp::BmpDecoder::new(reader)?),
+        Format::Pnm => Box::new(codecs::pnm::PnmDecoder::new(reader)?),
+        Format::Gif => Box::new(codecs::gif::GifDecoder::new(reader)?),
+        Format::Qoi => Box::new(codecs::qoi::QoiDecoder::new(reader)?),
+    })
+}
+
+/// The picture, twice (decoders of TIFF keep a copy), and something for tables.
+fn limits(format: Format, decoder: &dyn ImageDecoder) -> Limits {
+    let (width, height) = decoder.dimensions();
+    let output = decoder.total_bytes();
+    let mut limits = Limits::no_limits();
+    limits.max_image_width = Some(width);
+    limits.max_image_height = Some(height);
+    limits.max_alloc = Some(if format == Format::Gif {
+        memory::gif_frame_bytes(output)
+    } else {
+        output.saturating_mul(2).saturating_add(DECODER_MEMORY)
+    });
+    limits
+}
+
+fn stored(
+    format: Format,
+    decoder: &dyn ImageDecoder,
+    gray_palette: bool,
+) -> Result<Stored, ImageError> {
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    let channels = usize::from(color.channel_count());
+    let bits = u32::from(color.bits_per_pixel()) / u32::from(color.channel_count());
+    if bits > 16 || matches!(color, ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(ImageError::Pixels { pixels: format!("{color:?}") });
+    }
+    Ok(Stored {
+        format,
+        width: width as usize,
+        height: height as usize,
+        channels: if gray_palette { 1 } else { channels },
+        bits,
+        decoder_bytes: 0,
+    })
+}
+
+/// Orientation and metadata. A block that cannot be read is as good as none: the pixels can be.
+fn describe(format: Format, decoder: &mut dyn ImageDecoder) -> (Orientation, Metadata) {
+    let icc = decoder.icc_profile().ok().flatten();
+    let exif = decoder.exif_metadata().ok().flatten().map(without_exif_prefix);
+    let mut metadata = Metadata::of_blocks(icc, exif);
+    let orientation = if format == Format::Tiff {
+        decoder.orientation().unwrap_or(Orientation::NoTransforms)
+    } else {
+        metadata.take_orientation()
+    };
+    (orientation, metadata)
+}
+
+/// Keeps the upper byte of each sample of 16 bits, in place; the rest of the memory is given back.
+fn keep_upper_bytes(pixels: &mut Vec<u8>) {
+    let count = pixels.len() / 2;
+    for sample in 0..count {
+        let value = u16::from_ne_bytes([pixels[2 * sample], pixels[2 * sample + 1]]);
+        let [upper, _] = value.to_be_bytes();
+        pixels[sample] = upper;
+    }
+    pixels.truncate(count);
+    pixels.shrink_to_fit();
+}
+
+/// Turns RGB of three equal bytes into gray, in place; the rest of the memory is given back.
+fn keep_first_of_three(pixels: &mut Vec<u8>) {
+    let count = pixels.len() / 3;
+    for pixel in 0..count {
+        pixels[pixel] = pixels[3 * pixel];
+    }
+    pixels.truncate(count);
+    pixels.shrink_to_fit();
+}
+
+/// Turns RGBA into RGB, in place; the rest of the memory is given back.
+fn drop_fourth_bytes(pixels: &mut Vec<u8>) {
+    let count = pixels.len() / 4;
+    for pixel in 0..count {
+        pixels.copy_within(4 * pixel..4 * pixel + 3, 3 * pixel);
+    }
+    pixels.truncate(3 * count);
+    pixels.shrink_to_fit();
+}
+
+fn from_image(format: Format, error: image::ImageError) -> ImageError {
+    use image::error::{ImageError as Fault, UnsupportedErrorKind};
+    match error {
+        Fault::IoError(error) => from_io(format, error),
+        Fault::Unsupported(error) => {
+            if let UnsupportedErrorKind::Color(color) = error.kind() {
+                return ImageError::Pixels { pixels: format!("{color:?}") };
+            }
+            ImageError::Feature { format: format.name(), feature: error.to_string() }
+        }
+        Fault::Limits(_) => {
+            broken(format, "it asks for far more memory than its pixels need".to_owned())
+        }
+        Fault::Decoding(_) | Fault::Encoding(_) | Fault::Parameter(_) => {
+            broken(format, error.to_string())
+        }
+    }
+}
+
+/// A fault of the reader, if the system named it; otherwise one of the content.
+pub(super) fn from_io(format: Format, error: io::Error) -> ImageError {
+    if error.raw_os_error().is_some() {
+        return ImageError::Unreadable(error);
+    }
+    if error.kind() == ErrorKind::UnexpectedEof {
+        return broken(format, "it ends early".to_owned());
+    }
+    broken(format, error.to_string())
+}
+
+fn broken(format: Format, reason: String) -> ImageError {
+    ImageError::Broken { format: format.name(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_text() {
+        let error =
+            guarded_decoder::<()>(Format::Png, || panic!("row {} is missing", 7)).unwrap_err();
+        assert!(error.to_string().ends_with("its decoder panicked: row 7 is missing"), "{error}");
+    }
+
+    #[test]
+    fn recycled_memory_is_used_again_when_it_is_large_enough() {
+        let old = vec![7; 100];
+        let at = old.as_ptr();
+        let reused = recycle(old, 60);
+        assert_eq!((reused.as_ptr(), reused.len()), (at, 60));
+        assert_eq!(recycle(reused, 101).len(), 101);
+    }
+
+    #[test]
+    fn samples_and_pixels_shrink_in_place() {
+        let mut samples: Vec<u8> =
+            [0x1234_u16, 0xFF00].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        keep_upper_bytes(&mut samples);
+        assert_eq!(samples, [0x12, 0xFF]);
+        let mut pixels = vec![1, 2, 3, 255, 4, 5, 6, 255];
+        drop_fourth_bytes(&mut pixels);
+        assert_eq!(pixels, [1, 2, 3, 4, 5, 6]);
+        let mut pixels = vec![7, 7, 7, 9, 9, 9];
+        keep_first_of_three(&mut pixels);
+        assert_eq!((pixels.capacity(), pixels), (2, vec![7, 9]));
+    }
+}

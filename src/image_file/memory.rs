@@ -1,0 +1,89 @@
+//! How much memory decoding and encoding take, told before any of it is taken.
+//!
+//! What is allocated but never written, such as the rest of a buffer that was made as long as a file
+//! can be at most, does not count: the system gives it no memory.
+
+use image::ImageDecoder;
+
+use super::Format;
+use super::webp;
+
+/// Tables, blocks of compressed bytes and what else does not grow with the picture.
+const FIXED: u64 = 1 << 20;
+/// Lines that libjpeg-turbo works on at a time, in pixels of three bytes.
+const JPEG_LINES: u64 = 16;
+/// Lines that other codecs work on at a time.
+const LINES: u64 = 4;
+
+/// What `image`'s decoder of a file takes, its output among it.
+pub(super) fn of_decoder(format: Format, decoder: &dyn ImageDecoder, webp: webp::Chunks) -> u64 {
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    let output = decoder.total_bytes();
+    let line = output / u64::from(height.max(1));
+    let more = match format {
+        // The same picture in the decoder's own memory, with all inks.
+        Format::Tiff => {
+            let bits = decoder.original_color_type().bits_per_pixel();
+            output.max(pixels.saturating_mul(bits.into()) / 8)
+        }
+        // A first frame that does not fill the picture.
+        Format::Gif => gif_frame_bytes(output),
+        // Lossless: RGBA first. Lossy: planes, and the compressed file once more. An extended file
+        // may have alpha in a file of its own, decoded to RGBA beside the planes, or frames.
+        Format::WebP if webp.extended => pixels.saturating_mul(8),
+        Format::WebP => pixels.saturating_mul(4),
+        Format::Jpeg | Format::Png | Format::Bmp | Format::Pnm | Format::Qoi => 0,
+    };
+    output.saturating_add(more).saturating_add(line.saturating_mul(LINES)).saturating_add(FIXED)
+}
+
+/// What the first frame of a GIF may take beside a picture of `output` bytes.
+pub(super) fn gif_frame_bytes(output: u64) -> u64 {
+    output.max(FIXED)
+}
+
+/// What libjpeg-turbo takes to decode, its output of `output_channels` bytes a pixel among it.
+pub(super) fn of_jpeg_decoder(
+    width: usize,
+    height: usize,
+    output_channels: u64,
+    coefficient_bytes: u64,
+) -> u64 {
+    let (width, height) = (width as u64, height as u64);
+    width * height * output_channels + coefficient_bytes + jpeg_lines(width)
+}
+
+fn jpeg_lines(width: u64) -> u64 {
+    width * 3 * JPEG_LINES + FIXED
+}
+
+/// The most memory that [`encode`](super::encode) takes beside the pixels and metadata, its result
+/// among it, whatever the pixels are; photographs take about half of it.
+#[must_use]
+pub fn encode_bytes(width: usize, height: usize, channels: usize, format: Format) -> u64 {
+    let (width, height) = (width as u64, height as u64);
+    let pixels = width.saturating_mul(height);
+    let held = format.held_channels(channels) as u64;
+    let raw = pixels.saturating_mul(held);
+    let lines = width.saturating_mul(held * LINES);
+    // Gray and alpha, made gray or RGBA first.
+    let converted = match (format, channels) {
+        (Format::Jpeg | Format::Tiff | Format::Bmp, 2) => raw,
+        _ => 0,
+    };
+    let file = match format {
+        Format::Jpeg => {
+            let side = |length: u64| length.next_multiple_of(16);
+            let most = if held == 1 { 2 } else { 3 };
+            side(width).saturating_mul(side(height)).saturating_mul(most) + jpeg_lines(width)
+        }
+        // The compressed lines, half as long again at worst, then kept uncompressed in the file.
+        Format::Png => raw.saturating_mul(5) / 2,
+        // RGBA and the compressed pixels; or these, and the file that they are copied to.
+        Format::WebP => pixels.saturating_mul(4).saturating_add(raw),
+        Format::Bmp => (width * held).next_multiple_of(4).saturating_mul(height),
+        Format::Tiff | Format::Pnm | Format::Gif | Format::Qoi => raw,
+    };
+    file.saturating_add(converted).saturating_add(lines).saturating_add(FIXED)
+}

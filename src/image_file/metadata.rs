@@ -1,0 +1,56 @@
+//! What a file says about its pixels, carried from the input to the output.
+
+use image::metadata::Orientation;
+use serde::{Deserialize, Serialize};
+
+use super::Format;
+
+/// Longest block that is carried over; more than a JPEG file can hold.
+pub(super) const MAX_BLOCK: usize = 16 << 20;
+
+/// Blocks that are carried over without being understood.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The ICC colour profile.
+    pub icc: Option<Vec<u8>>,
+    /// The EXIF block, starting at its TIFF header (`II*\0` or `MM\0*`).
+    pub exif: Option<Vec<u8>>,
+}
+
+impl Metadata {
+    /// These blocks, without those that are longer than any that is meant well.
+    pub(super) fn of_blocks(icc: Option<Vec<u8>>, exif: Option<Vec<u8>>) -> Self {
+        let fits = |block: &Vec<u8>| block.len() <= MAX_BLOCK;
+        Self { icc: icc.filter(fits), exif: exif.filter(fits) }
+    }
+
+    /// Bytes of all blocks.
+    pub(super) fn bytes(&self) -> u64 {
+        [&self.icc, &self.exif].into_iter().flatten().map(|block| block.len() as u64).sum()
+    }
+
+    /// The colour profile, if it is one for `channels` as a `format` file holds them.
+    pub(super) fn fitting_icc(&self, format: Format, channels: usize) -> Option<&[u8]> {
+        let gray = channels <= 2 && format != Format::WebP;
+        let wanted: &[u8] = if gray { b"GRAY" } else { b"RGB " };
+        self.icc.as_deref().filter(|icc| icc.get(16..20) == Some(wanted))
+    }
+
+    /// Takes the orientation out of the EXIF block and leaves 1 there.
+    pub(super) fn take_orientation(&mut self) -> Orientation {
+        self.exif
+            .as_deref_mut()
+            .and_then(Orientation::remove_from_exif_chunk)
+            .unwrap_or(Orientation::NoTransforms)
+    }
+}
+
+/// The EXIF block without the prefix that JPEG has by rule, and WebP by some writers' mistake.
+pub(super) fn without_exif_prefix(block: Vec<u8>) -> Vec<u8> {
+    match block.strip_prefix(EXIF_PREFIX) {
+        Some(rest) => rest.to_vec(),
+        None => block,
+    }
+}
+
+pub(super) const EXIF_PREFIX: &[u8] = b"Exif\0\0";

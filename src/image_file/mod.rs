@@ -1,0 +1,40 @@
+//! Image files: what is in one, its pixels, and a file made of pixels.
+//!
+//! Pixels are 8-bit samples, row-major without gaps, 1 to 4 channels: gray, gray and alpha, RGB,
+//! RGBA. JPEG goes through libjpeg-turbo, since decoding is part of the pixels: they are those of
+//! OpenCV's `imread`, and the files those of its `imwrite`. The other formats go through `image`.
+//!
+//! The EXIF orientation is applied while decoding, and the tag set to 1. Of an animation, the first
+//! frame counts.
+//!
+//! | written as | alpha | ICC | EXIF | gray is read back as | gray and alpha as |
+//! |---|---|---|---|---|---|
+//! | JPEG | dropped | kept | kept up to 64 KiB | gray | gray |
+//! | PNG | kept | kept | kept | gray | gray and alpha |
+//! | TIFF | kept | kept | dropped | gray | RGBA |
+//! | WebP (lossless) | kept | kept | kept | RGB | RGBA |
+//! | BMP | kept | dropped | dropped | gray | RGBA |
+//! | PNM | kept (as PAM) | dropped | dropped | gray | gray and alpha |
+//!
+//! A profile for grays is dropped where they are written as colours, and a block of more than 16 MiB
+//! wherever it stands.
+
+mod bmp;
+mod bounded;
+mod decode;
+mod encode;
+mod format;
+mod guard;
+mod jpeg;
+mod jpeg_segments;
+mod memory;
+mod metadata;
+mod orientation;
+mod pnm;
+mod webp;
+
+pub use decode::{DecodeOptions, Header, Picture, decode, read_header};
+pub use encode::{EncodeOptions, encode};
+pub use format::Format;
+pub use memory::encode_bytes;
+pub use metadata::Metadata;

@@ -1,0 +1,96 @@
+//! Hashes: of an input's content, of settings, of an output.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// BLAKE3 hash of an input's content, shown in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ContentHash(#[serde(with = "as_bytes")] pub [u8; 32]);
+
+impl ContentHash {
+    /// The hash of `content`.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self(*blake3::hash(content).as_bytes())
+    }
+}
+
+/// BLAKE3 hash of the text that says how outputs are made: ops with parameters, output settings,
+/// output version. Two runs with one hash make the same bytes of one input.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SettingsHash(#[serde(with = "as_bytes")] pub [u8; 32]);
+
+impl SettingsHash {
+    /// The hash of `canonical_text`.
+    #[must_use]
+    pub fn of(canonical_text: &str) -> Self {
+        Self(*blake3::hash(canonical_text.as_bytes()).as_bytes())
+    }
+}
+
+/// SHA-256 of an output file, as `sha256sum` shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OutputHash(#[serde(with = "as_bytes")] pub [u8; 32]);
+
+impl OutputHash {
+    /// The hash of `content`.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self(Sha256::digest(content).into())
+    }
+}
+
+fn write_hex(bytes: &[u8; 32], out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+}
+
+macro_rules! shown_in_hexadecimal {
+    ($($hash:ty),*) => {$(
+        impl fmt::Display for $hash {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(&self.0, out)
+            }
+        }
+
+        impl fmt::Debug for $hash {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(&self.0, out)
+            }
+        }
+    )*};
+}
+shown_in_hexadecimal!(ContentHash, SettingsHash, OutputHash);
+
+/// 32 bytes in one piece; serde's own way is one by one.
+mod as_bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+        let bytes = <&[u8]>::deserialize(from)?;
+        bytes.try_into().map_err(|_| D::Error::invalid_length(bytes.len(), &"32 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_the_published_ones() {
+        assert_eq!(
+            OutputHash::of(b"abc").to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            ContentHash::of(b"").to_string(),
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+        );
+        assert_ne!(SettingsHash::of("gray"), SettingsHash::of("gray "));
+    }
+}

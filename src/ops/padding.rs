@@ -1,0 +1,65 @@
+//! Rows with room for the columns outside the image.
+
+use crate::band::reflect_101;
+
+/// A row of `width` pixels with `before` and `after` pixels of room at its ends.
+#[derive(Clone, Debug)]
+pub(super) struct PaddedRow<T> {
+    values: Vec<T>,
+    width: usize,
+    channels: usize,
+    before: usize,
+}
+
+impl<T: Copy + Default> PaddedRow<T> {
+    pub(super) fn new(width: usize, channels: usize, before: usize, after: usize) -> Self {
+        let values = vec![T::default(); (before + width + after) * channels];
+        Self { values, width, channels, before }
+    }
+
+    /// The values of the image's own pixels.
+    pub(super) fn own_mut(&mut self) -> &mut [T] {
+        let start = self.before * self.channels;
+        &mut self.values[start..start + self.width * self.channels]
+    }
+
+    /// All values, those outside included.
+    pub(super) fn all(&self) -> &[T] {
+        &self.values
+    }
+
+    /// Fills the room by the reflect-101 rule.
+    pub(super) fn reflect(&mut self) {
+        self.fill(reflect_101);
+    }
+
+    /// Fills the room with the first and the last pixel.
+    pub(super) fn replicate(&mut self) {
+        self.fill(|column, width| column.clamp(0, width.cast_signed() - 1).cast_unsigned());
+    }
+
+    fn fill(&mut self, stand_in: impl Fn(isize, usize) -> usize) {
+        let pixels = self.values.len() / self.channels;
+        let outside = (0..self.before).chain(self.before + self.width..pixels);
+        for pixel in outside {
+            let column = pixel.cast_signed() - self.before.cast_signed();
+            let from = (stand_in(column, self.width) + self.before) * self.channels;
+            self.values.copy_within(from..from + self.channels, pixel * self.channels);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_filled_by_whole_pixels() {
+        let mut row = PaddedRow::new(3, 2, 2, 1);
+        row.own_mut().copy_from_slice(&[1, 10, 2, 20, 3, 30]);
+        row.reflect();
+        assert_eq!(row.all(), [3, 30, 2, 20, 1, 10, 2, 20, 3, 30, 2, 20]);
+        row.replicate();
+        assert_eq!(row.all(), [1, 10, 1, 10, 1, 10, 2, 20, 3, 30, 3, 30]);
+    }
+}

@@ -1,0 +1,146 @@
+//! What each rank has in hand, and which one gets the next unit.
+
+use super::Cluster;
+
+/// One rank in this many threads has one more image in hand than it works on, beside the first.
+const THREADS_PER_SPARE: usize = 4;
+
+/// What all ranks have in hand.
+#[derive(Debug)]
+pub struct Hands {
+    ranks: Vec<Hand>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hand {
+    threads: usize,
+    memory: u64,
+    /// Threads' worth of work: 1 for an image, all of the rank's for a band.
+    load: usize,
+    /// Bytes of memory that it takes.
+    bytes: u64,
+}
+
+impl Hand {
+    /// A little more in hand than it works on, so that the next unit is there when one is done.
+    fn has_room(&self, bytes: u64) -> bool {
+        let spare = 1 + self.threads / THREADS_PER_SPARE;
+        self.load < self.threads + spare && self.bytes.saturating_add(bytes) <= self.memory
+    }
+}
+
+impl Hands {
+    /// Empty hands.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        let hand = |(rank, memory): (&super::RankPlan, u64)| Hand {
+            threads: rank.threads,
+            memory,
+            load: 0,
+            bytes: 0,
+        };
+        Self { ranks: cluster.ranks.iter().zip(cluster.filter_memories()).map(hand).collect() }
+    }
+
+    /// The rank for an image that takes `bytes` bytes: the least busy one with room for it.
+    ///
+    /// `waiting` are the bytes of an image that waits longer, if one does: ranks that could ever
+    /// hold it are left to it.
+    #[must_use]
+    pub fn for_image(&self, bytes: u64, waiting: Option<u64>) -> Option<usize> {
+        self.least_busy(|hand| {
+            hand.has_room(bytes) && waiting.is_none_or(|waiting| waiting > hand.memory)
+        })
+    }
+
+    /// The rank for a band that takes `bytes` bytes.
+    ///
+    /// Where nobody has room, and nobody is at work who could make some, the rank with the least in
+    /// memory takes it: a run that takes more than planned beats one that waits for ever.
+    #[must_use]
+    pub fn for_band(&self, bytes: u64) -> Option<usize> {
+        let stuck = || {
+            let idle = self.ranks.iter().all(|hand| hand.load == 0);
+            let poorest = (0..self.ranks.len()).min_by_key(|&rank| self.ranks[rank].bytes);
+            poorest.filter(|_| idle)
+        };
+        self.least_busy(|hand| hand.has_room(bytes)).or_else(stuck)
+    }
+
+    fn least_busy(&self, suits: impl Fn(&Hand) -> bool) -> Option<usize> {
+        (0..self.ranks.len()).filter(|&rank| suits(&self.ranks[rank])).min_by(|&a, &b| {
+            let (a, b) = (&self.ranks[a], &self.ranks[b]);
+            (a.load * b.threads).cmp(&(b.load * a.threads))
+        })
+    }
+
+    /// Rank `rank` gets an image of `bytes` bytes.
+    pub fn give_image(&mut self, rank: usize, bytes: u64) {
+        self.ranks[rank].load += 1;
+        self.ranks[rank].bytes += bytes;
+    }
+
+    /// Rank `rank` is done with an image of `bytes` bytes.
+    pub fn take_image(&mut self, rank: usize, bytes: u64) {
+        self.ranks[rank].load -= 1;
+        self.ranks[rank].bytes -= bytes;
+    }
+
+    /// Rank `rank` gets a band of `bytes` bytes.
+    pub fn give_band(&mut self, rank: usize, bytes: u64) {
+        self.ranks[rank].load += self.ranks[rank].threads;
+        self.ranks[rank].bytes += bytes;
+    }
+
+    /// Rank `rank` no longer works on a band.
+    pub fn end_band_work(&mut self, rank: usize) {
+        self.ranks[rank].load -= self.ranks[rank].threads;
+    }
+
+    /// Rank `rank` no longer holds a band of `bytes` bytes.
+    pub fn end_band_memory(&mut self, rank: usize, bytes: u64) {
+        self.ranks[rank].bytes -= bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::cluster::test_cluster;
+
+    #[test]
+    fn the_least_busy_rank_gets_the_next_image_and_none_gets_too_many() {
+        let mut hands = Hands::new(&test_cluster(3, 1000));
+        let mut given = Vec::new();
+        while let Some(rank) = hands.for_image(1, None) {
+            hands.give_image(rank, 1);
+            given.push(rank);
+        }
+        assert_eq!(given, [0, 1, 2, 0, 1, 2]);
+        hands.take_image(1, 1);
+        assert_eq!(hands.for_image(1, None), Some(1));
+    }
+
+    #[test]
+    fn memory_is_kept_for_the_image_that_waits_longest() {
+        // Rank 0 filters with 375 bytes, the others with 750.
+        let mut hands = Hands::new(&test_cluster(2, 1000));
+        hands.give_image(1, 200);
+        assert_eq!(hands.for_image(600, None), None);
+        assert_eq!(hands.for_image(100, Some(600)), Some(0));
+        hands.give_image(0, 300);
+        assert_eq!(hands.for_image(100, Some(600)), None);
+        hands.take_image(1, 200);
+        assert_eq!(hands.for_image(600, None), Some(1));
+    }
+
+    #[test]
+    fn bands_never_wait_for_nobody() {
+        let mut hands = Hands::new(&test_cluster(2, 1000));
+        assert_eq!(hands.for_band(5000), Some(0));
+        hands.give_band(0, 5000);
+        assert_eq!(hands.for_band(5000), None);
+        hands.end_band_work(0);
+        assert_eq!(hands.for_band(5000), Some(1));
+    }
+}

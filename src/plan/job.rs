@@ -1,0 +1,114 @@
+//! What a run is to do, and what each rank must know of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::UsageError;
+use crate::image_file::{DecodeOptions, Header};
+use crate::ops::OpSpec;
+use crate::ops::chain::Chain;
+use crate::ops::kernels::Simd;
+use crate::settings::RunSettings;
+
+/// Changes whenever mpix makes other bytes of the same input and settings.
+const OUTPUT_VERSION: u32 = 1;
+
+/// A checked run.
+#[derive(Debug)]
+pub struct Job {
+    /// What the user asked for.
+    pub settings: RunSettings,
+    /// What the ranks do with each image.
+    pub work: Work,
+}
+
+impl Job {
+    /// The job that `settings` ask for.
+    #[must_use]
+    pub fn new(settings: RunSettings) -> Self {
+        let work = Work {
+            ops: settings.ops.clone(),
+            decode: settings.decode.clone(),
+            quality: settings.quality,
+            strip: settings.strip,
+            threads: 1,
+            kept_buffers: 0,
+        };
+        Self { settings, work }
+    }
+
+    /// What decides the bytes of a result beside its input: two runs with the same text make the
+    /// same files.
+    #[must_use]
+    pub fn output_text(&self) -> String {
+        let ops: Vec<String> = self.work.ops.iter().map(ToString::to_string).collect();
+        let format = self.settings.format.map_or("own", |format| format.name());
+        format!(
+            "output version {OUTPUT_VERSION}; ops {}; format {format}; quality {}; strip {}; depth 8 {}",
+            ops.join(" | "),
+            self.work.quality,
+            self.work.strip,
+            self.work.decode.depth_8
+        )
+    }
+}
+
+/// What a rank must know before its first image. Ranks have it from rank 0 alone: nothing on
+/// another host has a say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// The chain of ops.
+    pub ops: Vec<OpSpec>,
+    /// How to read.
+    pub decode: DecodeOptions,
+    /// JPEG quality.
+    pub quality: u8,
+    /// Whether metadata is dropped.
+    pub strip: bool,
+    /// Threads that this rank filters with.
+    pub threads: usize,
+    /// Bytes of buffers that this rank may keep for its next images.
+    pub kept_buffers: u64,
+}
+
+impl Work {
+    /// The chain of ops, ready to run.
+    ///
+    /// # Errors
+    /// When a parameter is out of its range.
+    pub fn chain(&self) -> Result<Chain, UsageError> {
+        Chain::build(&self.ops, Simd::detect())
+    }
+}
+
+/// The size of one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Bytes in a pixel, 1 to 4.
+    pub channels: usize,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Bytes that decoding takes at its peak, the pixels included.
+    pub decode_bytes: u64,
+    /// Bytes that encoding the result takes at its peak beside the pixels.
+    pub encode_bytes: u64,
+}
+
+impl ImageShape {
+    /// The shape that a file's header tells; encoding the result will take `encode_bytes`.
+    #[must_use]
+    pub fn new(header: &Header, file_bytes: u64, encode_bytes: u64) -> Self {
+        let decode_bytes = header.decode_bytes;
+        let (width, height, channels) = (header.width, header.height, header.channels);
+        Self { width, height, channels, file_bytes, decode_bytes, encode_bytes }
+    }
+
+    /// Columns times rows.
+    #[must_use]
+    pub fn pixels(&self) -> u64 {
+        self.width as u64 * self.height as u64
+    }
+}

@@ -1,0 +1,13 @@
+//! What to do with which rows, and how to share it out: pure, without I/O and without MPI.
+
+mod bands;
+mod cluster;
+mod hands;
+mod job;
+mod share;
+
+pub use bands::{band_bytes, band_rows, cut_rows};
+pub use cluster::{Cluster, HostFacts, RankPlan};
+pub use hands::Hands;
+pub use job::{ImageShape, Job, Work};
+pub use share::{Footprint, Share, choose};

@@ -1,0 +1,209 @@
+//! Whole images or bands: chosen for each image by its size and cost.
+
+use super::bands::GLOBAL_PASS_BYTES;
+use super::{Cluster, ImageShape};
+use crate::error::ImageError;
+use crate::ops::chain::Chain;
+use crate::settings::Distribution;
+
+/// Bytes that a link between two hosts carries in a nanosecond; measured over TCP: 0.7 to 1.0.
+const LINK_BYTES_PER_NS: f64 = 0.7;
+
+/// How one image is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// The file goes to one rank, which decodes, filters and encodes it.
+    Image,
+    /// Rank 0 decodes it, all ranks filter bands of it, rank 0 encodes it.
+    Bands,
+}
+
+/// Memory that one image takes at the most, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// On the rank that filters it whole.
+    pub on_rank: u64,
+    /// On rank 0 meanwhile: the file, then the encoded result.
+    pub held_whole: u64,
+    /// On rank 0 when it is filtered in bands.
+    pub held_in_bands: u64,
+    /// On all ranks together, while a global pass waits for the last band.
+    pub passes_in_bands: u64,
+}
+
+impl Footprint {
+    /// What an image of `shape` takes when `chain` filters it.
+    #[must_use]
+    pub fn new(shape: &ImageShape, chain: &Chain) -> Self {
+        let pixels = shape.pixels();
+        let of_all = |bytes: usize| pixels.saturating_mul(bytes as u64);
+        let mut channels = shape.channels;
+        let (mut filtering, mut rounds, mut passes) = (0, 0, 0);
+        for round in chain.rounds() {
+            let output = round.output_channels(channels);
+            let both = of_all(channels + output);
+            let pass = if round.is_global() { pixels.saturating_mul(GLOBAL_PASS_BYTES) } else { 0 };
+            filtering = both.saturating_add(pass).max(filtering);
+            rounds = both.max(rounds);
+            if round.is_global() {
+                passes = both.saturating_add(pass).max(passes);
+            }
+            channels = output;
+        }
+        // Gray and alpha may be spread to RGBA on their way into the file.
+        let written = of_all(if channels == 2 { 4 } else { channels });
+        let encoding = of_all(channels).saturating_add(shape.encode_bytes);
+        let decoding = shape.file_bytes.saturating_add(shape.decode_bytes);
+        Self {
+            on_rank: decoding.max(shape.file_bytes.saturating_add(filtering.max(encoding))),
+            held_whole: shape.file_bytes.max(written),
+            held_in_bands: decoding.max(rounds).max(encoding),
+            passes_in_bands: passes,
+        }
+    }
+}
+
+/// How to share out an image of `shape`, one of `images`.
+///
+/// Whole files win wherever they fit: no pixel crosses the network, and decoding and encoding are
+/// shared, too. Bands are for an image too big for one rank, and for fewer images than ranks when
+/// filtering costs more than moving the pixels.
+///
+/// # Errors
+/// When the ranks have not the memory for it, either way or the way that is wanted.
+pub fn choose(
+    shape: &ImageShape,
+    chain: &Chain,
+    cluster: &Cluster,
+    images: usize,
+    wanted: Distribution,
+) -> Result<(Share, Footprint), ImageError> {
+    let need = Footprint::new(shape, chain);
+    let whole = fits_whole(&need, cluster);
+    let bands = fits_in_bands(&need, cluster);
+    let share = match wanted {
+        Distribution::Images => whole.map(|()| Share::Image),
+        Distribution::Bands => bands.map(|()| Share::Bands),
+        Distribution::Auto => match (whole, bands) {
+            (Ok(()), Ok(()))
+                if images < cluster.ranks.len() && bands_pay(shape, chain, cluster) =>
+            {
+                Ok(Share::Bands)
+            }
+            (Ok(()), _) => Ok(Share::Image),
+            (Err(_), Ok(())) => Ok(Share::Bands),
+            (Err(whole), Err(bands)) => {
+                Err(if whole.enough < bands.enough { whole } else { bands })
+            }
+        },
+    };
+    match share {
+        Ok(share) => Ok((share, need)),
+        Err(TooMuch { need, limit, enough }) => {
+            Err(ImageError::TooMuchMemory { need, limit, enough })
+        }
+    }
+}
+
+/// More memory than there is: what is needed, what there is, and the `--memory` that would do.
+struct TooMuch {
+    need: u64,
+    limit: u64,
+    enough: u64,
+}
+
+fn fits_whole(need: &Footprint, cluster: &Cluster) -> Result<(), TooMuch> {
+    let enough = cluster.enough_memory(need.held_whole, need.on_rank);
+    if need.on_rank > cluster.largest_unit() {
+        return Err(TooMuch { need: need.on_rank, limit: cluster.largest_unit(), enough });
+    }
+    if need.held_whole > cluster.rank0_hold() {
+        return Err(TooMuch { need: need.held_whole, limit: cluster.rank0_hold(), enough });
+    }
+    Ok(())
+}
+
+fn fits_in_bands(need: &Footprint, cluster: &Cluster) -> Result<(), TooMuch> {
+    // What a rank cannot use because no whole band fits any more stays below an eighth of it.
+    let all: u64 = cluster.filter_memories().map(|memory| memory - memory / 8).sum();
+    let share = need.passes_in_bands.div_ceil(cluster.ranks.len().max(1) as u64);
+    let enough = cluster.enough_memory(need.held_in_bands, share.saturating_mul(2));
+    if need.held_in_bands > cluster.rank0_hold() {
+        return Err(TooMuch { need: need.held_in_bands, limit: cluster.rank0_hold(), enough });
+    }
+    if need.passes_in_bands > all {
+        return Err(TooMuch { need: need.passes_in_bands, limit: all, enough });
+    }
+    Ok(())
+}
+
+/// Whether filtering on all ranks saves more than sending the rows there and back costs.
+fn bands_pay(shape: &ImageShape, chain: &Chain, cluster: &Cluster) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let pixels = shape.pixels() as f64;
+    let filtering_ns = pixels * f64::from(chain.cost(shape.channels));
+    let bytes = pixels
+        * f64::from(
+            u32::try_from(shape.channels + chain.output_channels(shape.channels)).unwrap_or(8),
+        );
+    let threads = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let most = cluster.ranks.iter().map(|rank| rank.threads).max().unwrap_or(1);
+    let ranks = threads(cluster.ranks.len());
+    let alone = filtering_ns / threads(most);
+    let shared = filtering_ns / threads(cluster.threads())
+        + bytes * (ranks - 1.0) / ranks / LINK_BYTES_PER_NS;
+    shared < alone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Simd;
+    use crate::plan::cluster::test_cluster;
+
+    fn shape(width: usize, height: usize) -> ImageShape {
+        let pixel_bytes = width as u64 * height as u64 * 3;
+        let (file_bytes, decode_bytes, encode_bytes) = (pixel_bytes, 2 * pixel_bytes, pixel_bytes);
+        ImageShape { width, height, channels: 3, file_bytes, decode_bytes, encode_bytes }
+    }
+
+    fn chosen(op: &str, images: usize, ranks: usize, memory: u64) -> Result<Share, ImageError> {
+        let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
+        let cluster = test_cluster(ranks, memory);
+        let choice = choose(&shape(2000, 1500), &chain, &cluster, images, Distribution::Auto);
+        choice.map(|(share, _)| share)
+    }
+
+    #[test]
+    fn whole_files_wherever_they_fit() {
+        let plenty = 1 << 30;
+        assert_eq!(chosen("invert", 1, 4, plenty).unwrap(), Share::Image);
+        assert_eq!(chosen("blur:ksize=255", 100, 4, plenty).unwrap(), Share::Image);
+        assert_eq!(chosen("blur:ksize=255", 1, 4, plenty).unwrap(), Share::Bands);
+    }
+
+    #[test]
+    fn bands_are_never_chosen_where_only_the_whole_fits() {
+        // 9 MB to hold whole, 27 MB to hold in bands, 27 MB to filter whole.
+        assert_eq!(chosen("blur:ksize=255", 1, 2, 44 << 20).unwrap(), Share::Image);
+    }
+
+    #[test]
+    fn the_memory_that_an_error_names_would_do() {
+        for op in ["invert", "blur:ksize=255", "canny", "heatmap"] {
+            for ranks in 1..4 {
+                let mut refused = 0;
+                for memory in [1, 1 << 20, 1 << 24, 1 << 25, 1 << 26] {
+                    let Err(error) = chosen(op, 1, ranks, memory) else { continue };
+                    let ImageError::TooMuchMemory { need, limit, enough } = error else {
+                        panic!("{error}");
+                    };
+                    assert!(need > limit && enough > memory);
+                    chosen(op, 1, ranks, enough).unwrap();
+                    refused += 1;
+                }
+                assert!(refused > 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What is done, kept in the journal of the output directory under its lease.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Event;
+use super::threads::Threads;
+use crate::error::{Error, OutputError};
+use crate::journal::{
+    Holder, Journal, JournalError, Lease, LeaseError, Record, RunEnded, RunOutcome, RunStarted,
+    SettingsHash, State, Syncer, manifest,
+};
+
+/// Time between two renewals of the lease; a third of its time to live, and more often still.
+const RENEWAL: Duration = Duration::from_secs(3);
+
+/// The journal of a run, and the threads that make it last and keep the lease.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    journal: Journal,
+    syncer: Arc<Syncer>,
+    thread: Threads,
+    run: u64,
+    /// Images of which the last record is not known to last.
+    unsynced: Vec<usize>,
+    is_syncing: bool,
+    lease: LeaseKeeper,
+}
+
+/// Who starts a run, and how it makes its outputs.
+pub(crate) struct Start<'a> {
+    pub(crate) output: &'a Path,
+    pub(crate) host: &'a str,
+    pub(crate) settings_text: &'a str,
+    pub(crate) fresh: bool,
+}
+
+impl Ledger {
+    /// Takes the lease of the output directory and opens its journal, or begins one. Also returns
+    /// what it says.
+    pub(crate) fn open(start: &Start<'_>, events: &Sender<Event>) -> Result<(Self, State), Error> {
+        let lease = LeaseKeeper::take(start, events)?;
+        let opened = if start.fresh {
+            Journal::begin_anew(start.output).map(|journal| (journal, State::default()))
+        } else {
+            Journal::open(start.output)
+        };
+        let (mut journal, state) = opened.map_err(unkept)?;
+        let run = state.last_run().map_or(1, |last| last.started.run + 1);
+        let record = Record::RunStarted(RunStarted {
+            run,
+            settings: SettingsHash::of(start.settings_text),
+            settings_text: start.settings_text.to_owned(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: start.host.to_owned(),
+            pid: std::process::id(),
+            at_ns: now_ns(),
+        });
+        journal.append(&record).and_then(|()| journal.sync()).map_err(unkept)?;
+        let syncer = Arc::new(journal.syncer().map_err(unkept)?);
+        let thread = Threads::start(1, events);
+        let (unsynced, is_syncing) = (Vec::new(), false);
+        Ok((Self { journal, syncer, thread, run, unsynced, is_syncing, lease }, state))
+    }
+
+    /// Notes something that need not survive a loss of power, only a crash.
+    pub(crate) fn note(&mut self, record: &Record) -> Result<(), OutputError> {
+        self.journal.append(record).and_then(|()| self.journal.flush()).map_err(unkept)
+    }
+
+    /// Notes what became of `image`, and has it made to last: an [`Event::Recorded`] tells.
+    pub(crate) fn settle(&mut self, image: usize, record: &Record) -> Result<(), OutputError> {
+        self.note(record)?;
+        self.unsynced.push(image);
+        self.sync();
+        Ok(())
+    }
+
+    /// Records are synced many at a time: while one sync runs, the next ones gather.
+    fn sync(&mut self) {
+        if self.is_syncing || self.unsynced.is_empty() {
+            return;
+        }
+        self.is_syncing = true;
+        let (images, syncer) = (std::mem::take(&mut self.unsynced), Arc::clone(&self.syncer));
+        self.thread
+            .add("the journal".to_owned(), move || Event::Recorded(syncer.sync().map(|()| images)));
+    }
+
+    /// A sync has ended.
+    pub(crate) fn synced(
+        &mut self,
+        images: Result<Vec<usize>, JournalError>,
+    ) -> Result<Vec<usize>, OutputError> {
+        self.is_syncing = false;
+        let images = images.map_err(unkept)?;
+        self.sync();
+        Ok(images)
+    }
+
+    /// Ends the run in order: its outcome, the manifest, the lease.
+    pub(crate) fn close(mut self, output: &Path, outcome: RunOutcome) -> Result<(), OutputError> {
+        let ended = Record::RunEnded(RunEnded { run: self.run, outcome, at_ns: now_ns() });
+        self.journal.append(&ended).and_then(|()| self.journal.sync()).map_err(unkept)?;
+        let state = crate::journal::read(output).map_err(unkept)?;
+        manifest::write(output, &state).map_err(unkept)?;
+        self.lease.release();
+        Ok(())
+    }
+}
+
+fn unkept(error: JournalError) -> OutputError {
+    OutputError::Journal { source: Box::new(error) }
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A thread that renews the lease until told to give it up.
+#[derive(Debug)]
+struct LeaseKeeper {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LeaseKeeper {
+    fn take(start: &Start<'_>, events: &Sender<Event>) -> Result<Self, OutputError> {
+        let holder = Holder {
+            host: start.host.to_owned(),
+            pid: std::process::id(),
+            run_id: RandomState::new().build_hasher().finish(),
+            command: command_line(),
+        };
+        let mut lease = Lease::take(start.output, holder).map_err(|error| match error {
+            LeaseError::Held { .. } | LeaseError::HeldByUnknown { .. } => {
+                OutputError::Held { source: Box::new(error) }
+            }
+            LeaseError::Lost { .. } => OutputError::Lost { source: Box::new(error) },
+            LeaseError::Io { .. } => OutputError::Journal { source: Box::new(error) },
+        })?;
+        let (stop, stopped) = channel();
+        let events = events.clone();
+        let thread = std::thread::spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(RENEWAL) {
+                if let Err(error) = lease.renew()
+                    && events.send(Event::LeaseTrouble(error)).is_err()
+                {
+                    return;
+                }
+            }
+            // Whoever comes next finds it free, or waits until it is seen to be.
+            let _ = lease.release();
+        });
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+
+    fn release(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has nothing left to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for LeaseKeeper {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn command_line() -> String {
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    words.join(" ")
+}

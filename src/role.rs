@@ -1,0 +1,180 @@
+//! What this process is: a program that prints something, rank 0, or another rank.
+//!
+//! A rank never just returns: with the others waiting for it, the job would hang. Whatever goes
+//! wrong in one, a panic too, ends here, is told, and ends them all.
+
+use std::io::{self, Write};
+use std::panic::AssertUnwindSafe;
+#[cfg(feature = "mpi")]
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command, RunArgs};
+#[cfg(not(feature = "mpi"))]
+use crate::error::UsageError;
+use crate::error::{BugError, Error, exit, panic_text, printed};
+#[cfg(feature = "mpi")]
+use crate::error::{tell, with_causes};
+use crate::op_list;
+use crate::plan::Job;
+use crate::rank0::{self, Desk};
+use crate::settings::RunSettings;
+#[cfg(feature = "mpi")]
+use crate::transport::mpi::MpiWorld;
+use crate::transport::{Hub, Launch, Mailbox, RankLink};
+use crate::verify;
+use crate::worker_rank;
+
+/// Time that the first rank has to tell a mistake before another does.
+const FIRST_SPEAKS: Duration = Duration::from_secs(2);
+
+/// Does what the command line says. Returns the exit code.
+///
+/// # Errors
+/// When it cannot be done.
+pub fn play(cli: Cli) -> Result<u8, Error> {
+    match cli.command {
+        Command::Run(args) => run(*args),
+        Command::Verify(args) => {
+            let findings = verify::verify(&args.output)?;
+            print(|out| findings.print(out))?;
+            Ok(findings.exit_code())
+        }
+        Command::Ops(args) => print(|out| op_list::print(args.json, out)),
+        Command::Completions(args) => print(|out| {
+            clap_complete::generate(args.shell, &mut Cli::command(), "mpix", out);
+            Ok(())
+        }),
+    }
+}
+
+/// Says what is wrong with the command line, or shows the help that it asks for. Returns the exit
+/// code.
+#[must_use]
+pub fn say(answer: &clap::Error) -> u8 {
+    let wrong = answer.use_stderr();
+    if wrong {
+        let_the_first_speak();
+    }
+    if wrong || !is_other_rank() {
+        // A reader that has gone away has what it wanted.
+        let _ = answer.print();
+    }
+    if wrong { exit::USAGE } else { exit::DONE }
+}
+
+/// Whether a launcher started this process beside a first one, which speaks for all.
+fn is_other_rank() -> bool {
+    Launch::of_this_process().is_some_and(|launch| launch.rank > 0)
+}
+
+/// Waits, in all ranks but the first, so that of a mistake that all of them see, one tells.
+///
+/// The launcher ends the job with the first rank that fails. A rank that is still there after the
+/// wait is alone with its mistake, as when its host's environment holds another value, and tells it.
+fn let_the_first_speak() {
+    if is_other_rank() {
+        std::thread::sleep(FIRST_SPEAKS);
+    }
+}
+
+fn print(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<u8, Error> {
+    if is_other_rank() {
+        return Ok(exit::DONE);
+    }
+    let mut text = Vec::new();
+    printed(write(&mut text).and_then(|()| io::stdout().lock().write_all(&text)))?;
+    Ok(exit::DONE)
+}
+
+#[cfg(not(feature = "mpi"))]
+fn run(args: RunArgs) -> Result<u8, Error> {
+    if let Some(launch) = Launch::of_this_process().filter(|launch| launch.ranks > 1) {
+        let_the_first_speak();
+        return Err(UsageError::NoMpi { launched: launch.ranks }.into());
+    }
+    alone(args)
+}
+
+#[cfg(feature = "mpi")]
+fn run(args: RunArgs) -> Result<u8, Error> {
+    let Some(launch) = Launch::of_this_process() else { return alone(args) };
+    let settings = RunSettings::new(args).inspect_err(|_| let_the_first_speak())?;
+    let world = MpiWorld::start(launch).inspect_err(|_| let_the_first_speak())?;
+    let rank = world.rank();
+    let part = || if rank == 0 { first_of(&world, settings) } else { other_of(&world) };
+    match guard(rank, part) {
+        // Rank 0 has told the others to stop: MPI can end in peace.
+        Err(error) if rank == 0 && !error.leaves_ranks_waiting() => Err(error),
+        Err(error) => {
+            tell(&format!("mpix: rank {rank} ends the run: {}", with_causes(&error)));
+            world.abort(error.exit_code())
+        }
+        done => done,
+    }
+}
+
+/// Runs a rank's part; a panic in it becomes an error.
+fn guard<T>(rank: usize, part: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    std::panic::catch_unwind(AssertUnwindSafe(part)).unwrap_or_else(|panic| {
+        let (work, panic) = ("messages".to_owned(), panic_text(panic.as_ref()));
+        Err(BugError::Panic { rank, work, panic }.into())
+    })
+}
+
+#[cfg(feature = "mpi")]
+fn first_of(world: &MpiWorld, settings: RunSettings) -> Result<u8, Error> {
+    rank0_with(settings, |own| Hub::mpi(own, world.link()))
+}
+
+#[cfg(feature = "mpi")]
+fn other_of(world: &MpiWorld) -> Result<u8, Error> {
+    leave_signals_to_rank0();
+    let (answers, own) = channel();
+    let link: RankLink<rank0::Event> = RankLink::Mpi(world.link());
+    worker_rank::run(link, &own, &answers)?;
+    Ok(exit::DONE)
+}
+
+/// mpirun passes signals on to all ranks: rank 0 decides what they mean.
+#[cfg(feature = "mpi")]
+fn leave_signals_to_rank0() {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+        // Without a handler the signal ends this rank, and with it the run: nothing is lost.
+        let _ = signal_hook::flag::register(signal, Arc::default());
+    }
+}
+
+fn alone(args: RunArgs) -> Result<u8, Error> {
+    let settings = RunSettings::new(args)?;
+    guard(0, || rank0_with(settings, |own| Hub::local(vec![own])))
+}
+
+/// Runs rank 0: its desk on this thread, its own worker on another.
+fn rank0_with(
+    settings: RunSettings,
+    links: impl FnOnce(Mailbox<worker_rank::Event>) -> Hub<worker_rank::Event>,
+) -> Result<u8, Error> {
+    let (to_events, events) = channel();
+    let (to_worker, worker_events) = channel();
+    let answers = to_worker.clone();
+    let (desk, broken) = (Mailbox::new(to_events.clone()), to_events.clone());
+    let worker = std::thread::spawn(move || {
+        let link = RankLink::Local { rank: 0, rank0: desk };
+        let ended = guard(0, || worker_rank::run(link, &worker_events, &answers));
+        if let Err(error) = ended {
+            // Without a desk there is nobody to tell: the run has ended.
+            let _ = broken.send(rank0::Event::Broken(error));
+        }
+    });
+    let hub = links(Mailbox::new(to_worker));
+    let outcome = rank0::run(Job::new(settings), Desk { hub, events, to_events });
+    if !outcome.as_ref().is_err_and(Error::leaves_ranks_waiting) {
+        let _ = worker.join();
+    }
+    outcome
+}

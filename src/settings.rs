@@ -1,0 +1,210 @@
+//! Settings: flags, then environment, checked once, into plain values.
+
+use std::path::PathBuf;
+
+use crate::cli::{Distribute, OutputFormat, RunArgs};
+use crate::error::UsageError;
+use crate::image_file::{DecodeOptions, Format};
+use crate::ops::OpSpec;
+
+/// How images are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// As suits each image.
+    Auto,
+    /// Whole files.
+    Images,
+    /// Bands of rows.
+    Bands,
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Failures only.
+    Quiet,
+    /// Progress and a summary.
+    Normal,
+    /// Every image, too.
+    Images,
+    /// Every message between ranks, too.
+    Messages,
+}
+
+/// How many images may fail before a run gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxFailures {
+    /// All.
+    Any,
+    /// So many.
+    Count(usize),
+    /// So many of a hundred.
+    Percent(usize),
+}
+
+impl MaxFailures {
+    /// Whether `failed` of `total` images are more than may fail.
+    #[must_use]
+    pub fn is_exceeded(self, failed: usize, total: usize) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Count(most) => failed > most,
+            Self::Percent(most) => failed.saturating_mul(100) > total.saturating_mul(most),
+        }
+    }
+}
+
+/// A checked `mpix run`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSettings {
+    /// The chain of ops.
+    pub ops: Vec<OpSpec>,
+    /// Files and directories to read.
+    pub inputs: Vec<PathBuf>,
+    /// Whether directories are taken with all that is below them.
+    pub recursive: bool,
+    /// A file of names, `-` for standard input.
+    pub files_from: Option<PathBuf>,
+    /// Whether those names end in a zero byte instead of a newline.
+    pub zero_terminated: bool,
+    /// Directory to write to.
+    pub output: PathBuf,
+    /// Output format, where it is not the input's own.
+    pub format: Option<Format>,
+    /// JPEG quality.
+    pub quality: u8,
+    /// Whether metadata is dropped.
+    pub strip: bool,
+    /// How to read.
+    pub decode: DecodeOptions,
+    /// How images are shared out.
+    pub distribution: Distribution,
+    /// Rows of a band.
+    pub band_rows: Option<usize>,
+    /// Threads of a rank.
+    pub threads: Option<usize>,
+    /// Bytes for images in flight on each host.
+    pub memory: Option<u64>,
+    /// Whether what earlier runs did is forgotten.
+    pub fresh: bool,
+    /// Whether images are tried again that failed in an earlier run.
+    pub retry_failed: bool,
+    /// How many images may fail.
+    pub max_failures: MaxFailures,
+    /// Seconds that one image may take.
+    pub image_timeout: Option<u64>,
+    /// Crashes at which an image that was in hand is set aside.
+    pub crash_limit: u32,
+    /// Whether the plan is printed and nothing done.
+    pub dry_run: bool,
+    /// How much is said.
+    pub verbosity: Verbosity,
+}
+
+impl RunSettings {
+    /// Checks the command line.
+    ///
+    /// # Errors
+    /// When an op, a parameter or a size is none, or nothing is given to read.
+    pub fn new(args: RunArgs) -> Result<Self, UsageError> {
+        if args.inputs.is_empty() && args.files_from.is_none() {
+            return Err(UsageError::NoInputs);
+        }
+        let ops = args.ops.iter().map(|op| op.parse()).collect::<Result<_, _>>()?;
+        let memory = args.memory.as_deref().map(parse_size).transpose()?;
+        Ok(Self {
+            ops,
+            inputs: args.inputs,
+            recursive: args.recursive,
+            files_from: args.files_from,
+            zero_terminated: args.null,
+            output: args.output,
+            format: args.format.map(format_of),
+            quality: args.quality,
+            strip: args.strip,
+            decode: DecodeOptions { max_pixels: args.max_pixels, depth_8: args.depth == Some(8) },
+            distribution: match args.distribute {
+                Distribute::Auto => Distribution::Auto,
+                Distribute::Images => Distribution::Images,
+                Distribute::Bands => Distribution::Bands,
+            },
+            band_rows: args.band_rows.and_then(|rows| usize::try_from(rows).ok()),
+            threads: args.threads.map(usize::from),
+            memory,
+            fresh: args.fresh,
+            retry_failed: args.retry_failed,
+            max_failures: parse_max_failures(args.max_failures.as_deref())?,
+            image_timeout: args.image_timeout,
+            crash_limit: args.crash_limit,
+            dry_run: args.dry_run,
+            verbosity: match (args.quiet, args.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (false, 0) => Verbosity::Normal,
+                (false, 1) => Verbosity::Images,
+                (false, _) => Verbosity::Messages,
+            },
+        })
+    }
+}
+
+fn format_of(format: OutputFormat) -> Format {
+    match format {
+        OutputFormat::Jpeg => Format::Jpeg,
+        OutputFormat::Png => Format::Png,
+        OutputFormat::Tiff => Format::Tiff,
+        OutputFormat::Webp => Format::WebP,
+        OutputFormat::Bmp => Format::Bmp,
+        OutputFormat::Pnm => Format::Pnm,
+    }
+}
+
+fn parse_max_failures(text: Option<&str>) -> Result<MaxFailures, UsageError> {
+    let Some(text) = text else { return Ok(MaxFailures::Any) };
+    let bad = |_| UsageError::MaxFailures { value: text.to_owned() };
+    match text.strip_suffix('%') {
+        Some(percent) => percent.parse().map(MaxFailures::Percent).map_err(bad),
+        None => text.parse().map(MaxFailures::Count).map_err(bad),
+    }
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024.
+fn parse_size(text: &str) -> Result<u64, UsageError> {
+    let bad = || UsageError::Size { flag: "--memory", value: text.to_owned() };
+    let upper = text.trim().to_ascii_uppercase();
+    let upper = upper.strip_suffix('B').unwrap_or(&upper);
+    let upper = upper.strip_suffix('I').unwrap_or(upper);
+    let (digits, shift) = match upper.as_bytes().last() {
+        Some(b'K') => (&upper[..upper.len() - 1], 10),
+        Some(b'M') => (&upper[..upper.len() - 1], 20),
+        Some(b'G') => (&upper[..upper.len() - 1], 30),
+        Some(b'T') => (&upper[..upper.len() - 1], 40),
+        _ => (upper, 0),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| bad())?;
+    number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_counted_or_measured() {
+        let parse = |text| parse_max_failures(Some(text));
+        assert!(!parse("3").unwrap().is_exceeded(3, 9) && parse("3").unwrap().is_exceeded(4, 9));
+        assert!(!parse("10%").unwrap().is_exceeded(1, 10));
+        assert!(parse("10%").unwrap().is_exceeded(2, 10));
+        assert!(parse("-1").is_err() && parse("%").is_err() && parse("1.5%").is_err());
+    }
+
+    #[test]
+    fn sizes_take_powers_of_1024() {
+        assert_eq!(parse_size("123").unwrap(), 123);
+        assert_eq!(parse_size("2k").unwrap(), 2048);
+        assert_eq!(parse_size("3 GiB").unwrap(), 3 << 30);
+        assert_eq!(parse_size("1TB").unwrap(), 1 << 40);
+        for bad in ["", "G", "-1", "1.5G", "0", "99999999999T", "é"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Where images come from and where results go.
+
+mod list;
+mod output;
+
+pub use list::{Entry, list};
+pub use output::{remove_temporaries, write_whole};

@@ -1,0 +1,269 @@
+//! Messages between processes, by rsmpi: nothing blocks, one thread of a rank does all of it.
+//!
+//! A message is a short header, then its payload in pieces that a 32-bit count can tell. All sends
+//! and receives are started at once and looked after by [`MpiLink::poll`]: two ranks that send each
+//! other large bands would otherwise wait for each other for ever.
+#![expect(unsafe_code, reason = "a pending request borrows its buffer beyond any scope")]
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use ::mpi::Threading;
+use ::mpi::environment::Universe;
+use ::mpi::request::{Request, StaticScope};
+use ::mpi::topology::SimpleCommunicator;
+use ::mpi::traits::{Communicator, Destination, MatchedReceiveVec, Source};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Launch;
+use super::message::{Message, read_frame, write_frame};
+use crate::error::{BugError, UsageError};
+
+const HEADER_TAG: i32 = 1;
+const PAYLOAD_TAG: i32 = 2;
+
+/// Bytes of payload in one MPI message; MPI counts in 32 bits.
+const PIECE_BYTES: usize = 1 << 30;
+
+/// Sleep between two looks while the last sends leave.
+const FLUSH_SLEEP: Duration = Duration::from_micros(50);
+
+/// MPI, from start to end.
+pub struct MpiWorld {
+    world: SimpleCommunicator,
+    // Dropped last: it finalizes MPI.
+    _universe: Universe,
+}
+
+impl std::fmt::Debug for MpiWorld {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MpiWorld({} of {})", self.rank(), self.size())
+    }
+}
+
+impl MpiWorld {
+    /// Starts MPI in a process that was started as `launch` tells.
+    ///
+    /// # Errors
+    /// When the launcher is another MPI's than the one this binary was built with, or none of an MPI
+    /// at all: each process would take itself for the only rank.
+    pub fn start(launch: Launch) -> Result<Self, UsageError> {
+        let (universe, _) =
+            ::mpi::initialize_with_threading(Threading::Funneled).ok_or(UsageError::MpiTwice)?;
+        let world = universe.world();
+        let started = Self { world, _universe: universe };
+        let launched = launch.ranks;
+        if started.size() == 1 && launched > 1 {
+            let library = ::mpi::environment::library_version().unwrap_or_default();
+            // The name and version; what package it came in would only hide the advice.
+            let library = library.split([',', '\n']).next().unwrap_or_default().trim().to_owned();
+            return Err(if launch.by_slurm_alone {
+                UsageError::SlurmWithoutMpi { launched, library }
+            } else {
+                UsageError::OtherMpi { launched, library }
+            });
+        }
+        Ok(started)
+    }
+
+    /// The number of this rank.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        usize::try_from(self.world.rank()).unwrap_or_default()
+    }
+
+    /// How many ranks there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        usize::try_from(self.world.size()).unwrap_or_default()
+    }
+
+    /// A link of this rank to the others. A rank has one: two would take each other's messages.
+    #[must_use]
+    pub fn link<Out, In>(&self) -> MpiLink<Out, In> {
+        MpiLink {
+            rank: self.rank(),
+            ranks: self.size(),
+            world: self.world.duplicate(),
+            sending: Vec::new(),
+            receiving: (0..self.size()).map(|_| VecDeque::new()).collect(),
+            messages: PhantomData,
+        }
+    }
+
+    /// Ends all ranks; `mpirun` ends with `code`. Finalizing would wait for ranks that wait for
+    /// this one.
+    pub fn abort(&self, code: u8) -> ! {
+        self.world.abort(i32::from(code))
+    }
+}
+
+type SendRequest = Request<'static, [u8], StaticScope>;
+
+struct Sending {
+    request: Option<SendRequest>,
+    // Keeps the bytes that the request reads.
+    _bytes: Bytes,
+}
+
+struct Receiving<In> {
+    header: Option<In>,
+    requests: Vec<SendRequest>,
+    payload: Vec<u8>,
+}
+
+/// Sends `Out` to other processes and takes `In` from them, in the order each sent them.
+pub struct MpiLink<Out, In> {
+    rank: usize,
+    ranks: usize,
+    world: SimpleCommunicator,
+    sending: Vec<Sending>,
+    receiving: Vec<VecDeque<Receiving<In>>>,
+    messages: PhantomData<fn(Out)>,
+}
+
+impl<Out, In> std::fmt::Debug for MpiLink<Out, In> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MpiLink({} of {}, {} sends)", self.rank, self.ranks, self.sending.len())
+    }
+}
+
+impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
+    /// Starts sending a message.
+    ///
+    /// # Errors
+    /// When the header cannot be written.
+    pub fn send(&mut self, to: usize, header: &Out, payload: Bytes) -> Result<(), BugError> {
+        let frame = write_frame(header, payload.len())?;
+        self.start_send(to, HEADER_TAG, Bytes::from(frame))?;
+        for start in (0..payload.len()).step_by(PIECE_BYTES) {
+            let piece = payload.slice(start..payload.len().min(start + PIECE_BYTES));
+            self.start_send(to, PAYLOAD_TAG, piece)?;
+        }
+        Ok(())
+    }
+
+    fn start_send(&mut self, to: usize, tag: i32, bytes: Bytes) -> Result<(), BugError> {
+        let rank = i32::try_from(to).map_err(|_| BugError::NoSuchRank { rank: to })?;
+        // SAFETY: the bytes live until the request has completed: `Sending` owns them beside it,
+        // is dropped only then (`progress`), and is leaked if the link is dropped before
+        // (`Drop`). `Bytes` never moves or changes what it points to.
+        let lasting: &'static [u8] =
+            unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
+        let request =
+            self.world.process_at_rank(rank).immediate_send_with_tag(StaticScope, lasting, tag);
+        self.sending.push(Sending { request: Some(request), _bytes: bytes });
+        Ok(())
+    }
+
+    /// The next message of any rank, if one is complete.
+    ///
+    /// # Errors
+    /// When a header cannot be read.
+    pub fn poll(&mut self) -> Result<Option<(usize, Message<In>)>, BugError> {
+        self.progress();
+        while let Some(found) =
+            self.world.any_process().immediate_matched_probe_with_tag(HEADER_TAG)
+        {
+            let (frame, status) = found.matched_receive_vec::<u8>();
+            self.start_receive(status.source_rank(), &frame)?;
+        }
+        for from in 0..self.receiving.len() {
+            if let Some(message) = take_complete(&mut self.receiving[from]) {
+                return Ok(Some((from, message)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn start_receive(&mut self, source: i32, frame: &[u8]) -> Result<(), BugError> {
+        let from = usize::try_from(source).unwrap_or_default();
+        let (header, payload_bytes) = read_frame(from, frame)?;
+        let mut payload = Vec::new();
+        payload
+            .try_reserve_exact(payload_bytes)
+            .map_err(|_| BugError::Message { from, what: "its payload does not fit the memory" })?;
+        payload.resize(payload_bytes, 0);
+        let mut requests = Vec::new();
+        for start in (0..payload_bytes).step_by(PIECE_BYTES) {
+            let bytes = PIECE_BYTES.min(payload_bytes - start);
+            // SAFETY: the pieces are disjoint parts of `payload`, whose heap buffer stays where it
+            // is and is not touched until all requests have completed (`take_complete`); if the
+            // link is dropped before, both are leaked (`Drop`).
+            let piece: &'static mut [u8] =
+                unsafe { std::slice::from_raw_parts_mut(payload.as_mut_ptr().add(start), bytes) };
+            requests.push(self.world.process_at_rank(source).immediate_receive_into_with_tag(
+                StaticScope,
+                piece,
+                PAYLOAD_TAG,
+            ));
+        }
+        self.receiving[from].push_back(Receiving { header: Some(header), requests, payload });
+        Ok(())
+    }
+
+    /// Lets go of what has been sent.
+    fn progress(&mut self) {
+        self.sending.retain_mut(|sending| match sending.request.take().map(Request::test) {
+            Some(Err(pending)) => {
+                sending.request = Some(pending);
+                true
+            }
+            Some(Ok(_)) | None => false,
+        });
+    }
+
+    /// Waits until all that was sent has left.
+    pub fn flush(&mut self) {
+        self.progress();
+        while !self.sending.is_empty() {
+            std::thread::sleep(FLUSH_SLEEP);
+            self.progress();
+        }
+    }
+}
+
+impl<Out, In> MpiLink<Out, In> {
+    /// The number of this rank.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// How many ranks there are.
+    #[must_use]
+    pub fn ranks(&self) -> usize {
+        self.ranks
+    }
+
+    /// Whether data is on its way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.sending.is_empty() || self.receiving.iter().any(|queue| !queue.is_empty())
+    }
+}
+
+/// The oldest message of a rank, once all its payload is there.
+fn take_complete<In>(queue: &mut VecDeque<Receiving<In>>) -> Option<Message<In>> {
+    let oldest = queue.front_mut()?;
+    while let Some(request) = oldest.requests.pop() {
+        if let Err(pending) = request.test() {
+            oldest.requests.push(pending);
+            return None;
+        }
+    }
+    let complete = queue.pop_front()?;
+    Some(Message { header: complete.header?, payload: Bytes::from(complete.payload) })
+}
+
+impl<Out, In> Drop for MpiLink<Out, In> {
+    fn drop(&mut self) {
+        // A rank that fails leaves requests pending. Their buffers must outlive them, and dropping
+        // them would end the process before it could say why: both are leaked, the job is over.
+        std::mem::forget(std::mem::take(&mut self.sending));
+        std::mem::forget(std::mem::take(&mut self.receiving));
+    }
+}

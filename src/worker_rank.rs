@@ -1,0 +1,174 @@
+//! What every rank does, rank 0's own worker too: receive, filter, return.
+//!
+//! One thread talks to rank 0 and never computes; rayon's threads compute and never talk.
+
+mod buffers;
+#[cfg(feature = "faults")]
+mod fault;
+mod filter;
+mod host;
+mod jobs;
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use self::jobs::{Jobs, Pending};
+use crate::error::{BugError, Error, panic_text};
+use crate::transport::message::{BandHeader, Message, ToRank, ToRank0};
+use crate::transport::{Poll, RankLink, next_event};
+
+pub use filter::filter_image;
+
+/// How long to wait for an event before looking at the clock.
+const WAIT: Duration = Duration::from_secs(1);
+/// A rank in another process than rank 0's ends by itself when it hears nothing for so long: no rank
+/// outlives its run.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What happens to a rank.
+#[derive(Debug)]
+pub enum Event {
+    /// Rank 0 says something.
+    Message(Message<ToRank>),
+    /// A job has an answer for rank 0.
+    Answer(Message<ToRank0>),
+    /// A job has summarized a band, and keeps what it needs for the second half.
+    Summarized {
+        /// The image and the band.
+        key: (usize, usize),
+        /// What the rank keeps.
+        pending: Pending,
+        /// What rank 0 gets.
+        answer: Message<ToRank0>,
+    },
+    /// A job panicked.
+    Broken(BugError),
+}
+
+impl From<Message<ToRank>> for Event {
+    fn from(message: Message<ToRank>) -> Self {
+        Self::Message(message)
+    }
+}
+
+/// Runs a rank until rank 0 says stop.
+///
+/// `own` are the events of this process, `jobs_to` the other end of that queue.
+///
+/// # Errors
+/// When a job panics or a message makes no sense: the whole run must then be ended.
+pub fn run<E>(
+    mut link: RankLink<E>,
+    own: &Receiver<Event>,
+    jobs_to: &Sender<Event>,
+) -> Result<(), Error>
+where
+    E: From<(usize, Message<ToRank0>)>,
+{
+    link.send(Message::bare(ToRank0::Hello(host::facts())))?;
+    let mut rank = Rank { number: link.rank(), jobs: None, pending: HashMap::new() };
+    let mut heard = Instant::now();
+    loop {
+        if Poll::<Event>::needs_polling(&link) && heard.elapsed() > SILENCE {
+            let (rank, seconds) = (rank.number, SILENCE.as_secs());
+            return Err(BugError::Silence { rank, seconds }.into());
+        }
+        let Some(event) = next_event(own, &mut link, Instant::now() + WAIT)? else { continue };
+        match event {
+            Event::Message(message) => {
+                heard = Instant::now();
+                if matches!(message.header, ToRank::Stop) {
+                    link.flush();
+                    return Ok(());
+                }
+                rank.take(message, jobs_to)?;
+            }
+            Event::Answer(answer) => link.send(answer)?,
+            Event::Summarized { key, pending, answer } => {
+                rank.pending.insert(key, pending);
+                link.send(answer)?;
+            }
+            Event::Broken(bug) => return Err(bug.into()),
+        }
+    }
+}
+
+struct Rank {
+    number: usize,
+    jobs: Option<(Arc<Jobs>, rayon::ThreadPool)>,
+    /// Bands that wait for their share of a global pass.
+    pending: HashMap<(usize, usize), Pending>,
+}
+
+impl Rank {
+    fn take(&mut self, message: Message<ToRank>, answers: &Sender<Event>) -> Result<(), Error> {
+        let out_of_order = BugError::Message { from: 0, what: "it comes out of order" };
+        let payload = message.payload;
+        match message.header {
+            ToRank::Start(work) => {
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(work.threads)
+                    .thread_name(|index| format!("filter-{index}"))
+                    .build()
+                    .map_err(|source| BugError::Threads { threads: work.threads, source })?;
+                self.jobs = Some((Arc::new(Jobs::new(work)?), pool));
+                Ok(())
+            }
+            ToRank::Image { image, name, format, pixel_bytes } => {
+                self.spawn(answers, name, move |jobs| {
+                    let answer = jobs.whole_image(image, &payload, (format, pixel_bytes));
+                    answer.map(Event::Answer)
+                })
+            }
+            ToRank::Band(band) => {
+                let name = band_name(&band);
+                self.spawn(answers, name, move |jobs| jobs.band(&band, &payload))
+            }
+            ToRank::Share { image, band } => {
+                let pending = self.pending.remove(&(image, band)).ok_or(out_of_order)?;
+                self.spawn(answers, format!("band {band} of image {image}"), move |jobs| {
+                    jobs.finish(image, band, pending, &payload).map(Event::Answer)
+                })
+            }
+            ToRank::Ping | ToRank::Stop => Ok(()),
+        }
+    }
+
+    /// Runs a job on the pool. A panic in it is a bug: the rank's own thread is told, and ends.
+    fn spawn(
+        &self,
+        answers: &Sender<Event>,
+        work: String,
+        job: impl FnOnce(&Jobs) -> Result<Event, BugError> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (jobs, pool) = self
+            .jobs
+            .as_ref()
+            .ok_or(BugError::Message { from: 0, what: "work comes before the start" })?;
+        let (jobs, answers, rank) = (Arc::clone(jobs), answers.clone(), self.number);
+        jobs.add_one();
+        pool.spawn_fifo(move || {
+            let work_on_it = || {
+                #[cfg(feature = "faults")]
+                fault::strike(rank, &work);
+                job(&jobs)
+            };
+            let event = std::panic::catch_unwind(AssertUnwindSafe(work_on_it))
+                .unwrap_or_else(|panic| {
+                    Err(BugError::Panic { rank, work, panic: panic_text(panic.as_ref()) })
+                })
+                .unwrap_or_else(Event::Broken);
+            jobs.remove_one();
+            // The rank has ended, and with it the run: there is nobody left to tell.
+            let _ = answers.send(event);
+        });
+        Ok(())
+    }
+}
+
+fn band_name(band: &BandHeader) -> String {
+    format!("rows {:?} of image {}", band.rows, band.image)
+}

@@ -1,0 +1,78 @@
+//! Buffers that are used again: the first touch of a fresh one costs more than most ops.
+
+use std::sync::{Mutex, PoisonError};
+
+/// A buffer serves a need that is at least one part in so many of it; less would waste memory that
+/// nobody counts.
+const LEAST_USED_PART: usize = 2;
+
+/// A store of buffers that were given back.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    free: Mutex<Vec<Vec<u8>>>,
+    /// Bytes that it keeps at the most.
+    limit: u64,
+}
+
+impl Buffers {
+    /// A store that keeps at most `limit` bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { free: Mutex::default(), limit }
+    }
+
+    /// A buffer of any length and content that has room for about `bytes` bytes, or a new one.
+    pub(crate) fn take_any(&self, bytes: usize) -> Vec<u8> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = bytes..=bytes.saturating_mul(LEAST_USED_PART);
+        let best = (0..free.len())
+            .filter(|&index| fitting.contains(&free[index].capacity()))
+            .min_by_key(|&index| free[index].capacity());
+        best.map(|index| free.swap_remove(index)).unwrap_or_default()
+    }
+
+    /// A buffer of `bytes` bytes of any content.
+    pub(crate) fn take(&self, bytes: usize) -> Vec<u8> {
+        let mut buffer = self.take_any(bytes);
+        if buffer.capacity() < bytes {
+            return vec![0; bytes];
+        }
+        buffer.resize(bytes, 0);
+        buffer
+    }
+
+    /// Gives a buffer back. Those that have been unused longest make room for it.
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(buffer);
+        let bytes = |buffers: &[Vec<u8>]| buffers.iter().map(|b| b.capacity() as u64).sum::<u64>();
+        while bytes(&free) > self.limit {
+            free.remove(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_keeps_more_than_its_limit() {
+        let buffers = Buffers::new(1000);
+        for bytes in [100, 200, 300, 400, 500, 600, 2000] {
+            buffers.give(buffers.take(bytes));
+            let kept = buffers.free.lock().unwrap().iter().map(Vec::capacity).sum::<usize>();
+            assert!(kept <= 1000, "{kept}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_serves_again_but_not_for_much_less() {
+        let buffers = Buffers::new(1000);
+        let first = buffers.take(600);
+        let place = first.as_ptr();
+        buffers.give(first);
+        let (small, again) = (buffers.take(10), buffers.take(500));
+        assert_ne!(small.as_ptr(), place);
+        assert_eq!(again.as_ptr(), place);
+    }
+}

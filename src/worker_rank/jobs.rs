@@ -1,0 +1,177 @@
+//! What a rank's threads do with one message.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Event;
+use super::buffers::Buffers;
+use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
+use crate::band::{Band, BandMut};
+use crate::error::{BugError, ImageError, UsageError, with_causes};
+use crate::image_file::{self, EncodeOptions, Format};
+use crate::ops::chain::{Chain, Round};
+use crate::plan::Work;
+use crate::transport::message::{BandHeader, ImageResult, Message, ToRank0};
+
+/// What all jobs of a rank share.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    work: Work,
+    chain: Chain,
+    buffers: Buffers,
+    in_hand: AtomicUsize,
+}
+
+/// A band between the two halves of a global pass.
+#[derive(Debug)]
+pub struct Pending {
+    round: usize,
+    first_row: usize,
+    rows: usize,
+    width: usize,
+    output_channels: usize,
+    height: usize,
+    locals: Locals,
+}
+
+impl Jobs {
+    pub(crate) fn new(work: Work) -> Result<Self, UsageError> {
+        let (chain, buffers) = (work.chain()?, Buffers::new(work.kept_buffers));
+        Ok(Self { work, chain, buffers, in_hand: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn add_one(&self) {
+        self.in_hand.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove_one(&self) {
+        self.in_hand.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Threads for one job: those that other jobs in hand leave it.
+    fn threads(&self) -> usize {
+        self.work.threads.div_ceil(self.in_hand.load(Ordering::Relaxed).max(1))
+    }
+
+    /// Decodes, filters and encodes a file.
+    pub(crate) fn whole_image(
+        &self,
+        image: usize,
+        file: &[u8],
+        (format, pixel_bytes): (Format, usize),
+    ) -> Result<Message<ToRank0>, BugError> {
+        Ok(match self.filter_file(file, format, pixel_bytes)? {
+            Ok((pixels, encoded)) => {
+                let result = ImageResult::Done { pixels };
+                Message::new(ToRank0::Image { image, result }, encoded)
+            }
+            Err(error) => {
+                let result =
+                    ImageResult::Failed { kind: error.kind(), reason: with_causes(&error) };
+                Message::bare(ToRank0::Image { image, result })
+            }
+        })
+    }
+
+    fn filter_file(
+        &self,
+        file: &[u8],
+        format: Format,
+        pixel_bytes: usize,
+    ) -> Result<Result<(u64, Vec<u8>), ImageError>, BugError> {
+        let recycled = self.buffers.take_any(pixel_bytes);
+        let picture = match image_file::decode(file, &self.work.decode, recycled) {
+            Ok(picture) => picture,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (width, height) = (picture.width, picture.height);
+        let shape = (width, height, picture.channels);
+        let threads = self.threads();
+        let filtered = filter_with(&self.chain, picture.pixels, shape, threads, &self.buffers)?;
+        let options = EncodeOptions { format, quality: self.work.quality, strip: self.work.strip };
+        let channels = self.chain.output_channels(picture.channels);
+        let encoded =
+            image_file::encode(&filtered, width, height, channels, &picture.metadata, &options);
+        self.buffers.give(filtered);
+        Ok(encoded.map(|file| (width as u64 * height as u64, file)))
+    }
+
+    fn round(&self, round: usize) -> Result<&Round, BugError> {
+        let unknown = BugError::Message { from: 0, what: "it names a round that is none" };
+        self.chain.rounds().get(round).ok_or(unknown)
+    }
+
+    /// Filters a band, or summarizes it for a global pass.
+    pub(crate) fn band(&self, band: &BandHeader, pixels: &[u8]) -> Result<Event, BugError> {
+        let round = self.round(band.round)?;
+        check_band(band, round, pixels)?;
+        let input =
+            Band::new(pixels, band.width, band.channels, band.input_rows.start, band.height);
+        let output_channels = round.output_channels(band.channels);
+        let (image, number) = (band.image, band.band);
+        if round.is_global() {
+            let (partials, locals) = summarize_rows(round, input, &band.rows, self.threads());
+            let payload =
+                postcard::to_stdvec(&partials).map_err(|source| BugError::Encode { source })?;
+            let pending = Pending {
+                round: band.round,
+                first_row: band.rows.start,
+                rows: band.rows.len(),
+                width: band.width,
+                output_channels,
+                height: band.height,
+                locals,
+            };
+            let answer = Message::new(ToRank0::Partials { image, band: number }, payload);
+            return Ok(Event::Summarized { key: (image, number), pending, answer });
+        }
+        let mut filtered = vec![0; band.rows.len() * band.width * output_channels];
+        let mut out =
+            BandMut::new(&mut filtered, band.width, output_channels, band.rows.start, band.height);
+        filter_rows(round, input, &mut out, self.threads())?;
+        Ok(Event::Answer(Message::new(ToRank0::Band { image, band: number }, filtered)))
+    }
+
+    /// The second half of a global pass over a band.
+    pub(crate) fn finish(
+        &self,
+        image: usize,
+        band: usize,
+        pending: Pending,
+        shares: &[u8],
+    ) -> Result<Message<ToRank0>, BugError> {
+        let shares: Vec<Vec<u8>> = postcard::from_bytes(shares)
+            .map_err(|source| BugError::GlobalPass { part: "shares", source })?;
+        let mut filtered = vec![0; pending.rows * pending.width * pending.output_channels];
+        let mut out = BandMut::new(
+            &mut filtered,
+            pending.width,
+            pending.output_channels,
+            pending.first_row,
+            pending.height,
+        );
+        finish_rows(self.round(pending.round)?, pending.locals, &shares, &mut out)?;
+        Ok(Message::new(ToRank0::Band { image, band }, filtered))
+    }
+}
+
+/// Holds every number of a band's header against its payload before it is used.
+fn check_band(band: &BandHeader, round: &Round, pixels: &[u8]) -> Result<(), BugError> {
+    let fault = |what| Err(BugError::Message { from: 0, what });
+    if band.rows.is_empty() || band.rows.end > band.height || band.width == 0 {
+        return fault("it names rows that are none");
+    }
+    if !(1..=4).contains(&band.channels) {
+        return fault("it names channels that are none");
+    }
+    if round.input_rows(band.rows.clone(), band.height) != band.input_rows {
+        return fault("its halo is not what the round needs");
+    }
+    let bytes = band
+        .width
+        .checked_mul(band.channels)
+        .and_then(|stride| stride.checked_mul(band.input_rows.len()));
+    if bytes != Some(pixels.len()) {
+        return fault("its payload has another length than its rows");
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Started by a launcher, or by what looks like one.
+
+use crate::launch::{PROGRAM, Run, command, have, mpirun_of};
+use crate::place::Place;
+
+fn with_variables(place: &Place, variables: &[(&str, &str)], line: &str) -> Run {
+    let mut started = command(&[PROGRAM], line.split(' '));
+    started.envs(variables.iter().copied());
+    place.finish(started)
+}
+
+#[test]
+fn tasks_of_slurm_that_no_mpi_joins_are_refused() {
+    let place = Place::with(&["in/a.png"]);
+    let step = [
+        ("SLURM_STEP_ID", "0"),
+        ("SLURM_STEP_NUM_TASKS", "4"),
+        ("SLURM_PROCID", "0"),
+        // Slurm's own variables for Open MPI are not there, as with `--mpi=none`.
+    ];
+    let run = with_variables(&place, &step, "run --op gray -o out in").expect_code(2);
+    assert!(run.stderr.contains('4'), "{}", run.stderr);
+    assert!(!place.path("out").exists());
+    let line = "run -q --op gray -o out in";
+    let alone = [("SLURM_STEP_ID", "0"), ("SLURM_STEP_NUM_TASKS", "1"), ("SLURM_PROCID", "0")];
+    with_variables(&place, &alone, line).expect_code(0);
+    let batch = [("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "4"), ("SLURM_PROCID", "0")];
+    with_variables(&place, &batch, line).expect_code(0);
+}
+
+#[test]
+fn a_run_under_mpirun_ends_where_nobody_reads_what_it_tells() {
+    if !have("mpirun") {
+        return;
+    }
+    let place = Place::with(&["in/a.png", "in/b.png", "in/c.png"]);
+    place.put("in/d.png", b"text");
+    for deaf in ["2>/dev/full", "2>&-"] {
+        for flags in ["-v", "-vv"] {
+            let script = format!("exec {PROGRAM} run {flags} --op gray -o out in {deaf}");
+            place.finish(mpirun_of("sh", 2, ["-c", &script])).expect_code(1);
+            assert_eq!(place.names("out"), ["a.png", "b.png", "c.png"]);
+            std::fs::remove_dir_all(place.path("out")).unwrap();
+        }
+        let script = format!("exec {PROGRAM} run --op blurr -o out in {deaf}");
+        place.finish(mpirun_of("sh", 2, ["-c", &script])).expect_code(2);
+    }
+}
+
+#[test]
+fn an_unknown_simd_level_is_told_once() {
+    let place = Place::with(&["in/a.png", "in/b.png"]);
+    let line = "run -v --op gray -o out in";
+    let run = with_variables(&place, &[("MPIX_SIMD", "scaler")], line).expect_code(0);
+    assert_eq!(run.stderr.matches("`MPIX_SIMD=scaler`").count(), 1, "{}", run.stderr);
+    for known in ["", "scalar", "avx2", "avx512"] {
+        let run = with_variables(&place, &[("MPIX_SIMD", known)], line).expect_code(0);
+        assert!(!run.stderr.contains("MPIX_SIMD"), "{}", run.stderr);
+    }
+}
