@@ -422,3 +422,24 @@ fn an_image_that_kills_ranks_is_found_and_set_aside() {
     let state = mpix::journal::read(&job.path("out")).unwrap();
     assert_eq!((state.counts().done, state.counts().set_aside), (job.images, 1));
 }
+
+#[cfg(feature = "faults")]
+#[test]
+fn an_image_that_takes_too_long_fails_alone() {
+    let job = Job::new(2);
+    for ranks in if have("mpirun") { vec![0, 2] } else { vec![0] } {
+        let output = format!("late-{ranks}");
+        let arguments = job.arguments(&output, &["--image-timeout", "1", "--threads", "2"]);
+        let mut command = match ranks {
+            0 => command(&[PROGRAM], arguments),
+            _ => mpirun_command(ranks, arguments),
+        };
+        command.env("MPIX_FAULT", "slow-image:0/gray.jpg");
+        let run = finish(command).expect_code(1);
+        let reason = "took longer than 1 s (`--image-timeout`)";
+        assert!(run.tells(&["0/gray.jpg", reason]), "{}", run.stderr);
+        assert_eq!(files(&job.path(&output)).len(), job.images - 1);
+        mpix(job.arguments(&output, &["--retry-failed"])).expect_code(0);
+        job.assert_finished(&output);
+    }
+}
