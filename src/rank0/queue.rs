@@ -49,7 +49,7 @@ impl Queue {
         self.suspects.push_back(image);
     }
 
-    /// The next file to begin, when `under_way` others are and at most `ahead` may be read ahead.
+    /// The next file to begin, while `under_way` others are.
     pub(crate) fn next(&mut self, under_way: usize) -> Option<usize> {
         if let Some(image) = self.fresh.pop_front() {
             return Some(image);

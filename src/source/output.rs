@@ -14,7 +14,7 @@ const TEMPORARY_PREFIX: &str = ".mpix-";
 /// unmounted. Whoever reads the file sees the old one or the new one.
 ///
 /// # Errors
-/// When any of it fails; the temporary file is removed, and `path` is as it was.
+/// When any of it fails; the temporary file is removed, and the file is as it was.
 pub fn write_whole(root: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
     if !root.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the output directory is gone"));
