@@ -372,6 +372,7 @@ pub enum BugError {
 
 /// Kinds of failure of one image, for counting and for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The file cannot be read.
     Unreadable,

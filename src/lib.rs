@@ -18,11 +18,13 @@
 //! | [`source`] | where images come from and where results go |
 //! | [`journal`] | what is done, and who may write it; the manifest |
 //! | [`transport`] | what ranks say, and how it travels |
+//! | [`events`] | what a run says of itself: log, status |
 //! | [`error`] | errors by who must act, exit codes |
 
 pub mod band;
 pub mod cli;
 pub mod error;
+pub mod events;
 pub mod image_file;
 pub mod journal;
 pub mod op_list;

@@ -1,0 +1,248 @@
+//! Where a run is: a file beside the results, replaced each second.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::event::{Outcome, RankInfo};
+use super::text::clock;
+use crate::error::FailureKind;
+
+/// The form of the file; another number is another form.
+const FORMAT: u32 = 1;
+const NAME: &str = "status.json";
+/// Always the same name, so that a run that is killed leaves one at most, and the next takes it.
+const NEW_NAME: &str = "status.json.new";
+
+/// Where a run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Form of the file.
+    pub format: u32,
+    /// Version of mpix.
+    pub mpix: String,
+    /// Number of the attempt in this output directory, from 1.
+    pub run: u64,
+    /// Host of rank 0.
+    pub host: String,
+    /// Process of rank 0.
+    pub pid: u32,
+    /// The output directory, as the user named it.
+    pub output: String,
+    /// The chain of ops.
+    pub op: String,
+    /// Whether it goes on.
+    pub state: RunState,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why it stops or ended, where that is more than its outcome.
+    pub reason: Option<String>,
+    /// Its exit code.
+    pub exit_code: Option<u8>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When this was written.
+    pub updated: Timestamp,
+    /// Seconds since it began.
+    pub elapsed_s: f64,
+    /// Its images.
+    pub images: ImageCounts,
+    /// Pixels of the images that it has done.
+    pub pixels: u64,
+    /// Bytes of their inputs.
+    pub input_bytes: u64,
+    /// Bytes of their results.
+    pub output_bytes: u64,
+    /// Images a second, of late; of a run that has ended: over all.
+    pub images_per_s: f64,
+    /// Millions of pixels a second, of late; of a run that has ended: over all.
+    pub megapixels_per_s: f64,
+    /// Seconds that it will still take, if it goes on so.
+    pub eta_s: Option<f64>,
+    /// Its ranks, by number.
+    pub ranks: Vec<RankStatus>,
+    /// The last failures, the newest last.
+    pub failures: Vec<Failure>,
+    /// The first file of its log.
+    pub log: PathBuf,
+}
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// It goes on.
+    Running,
+    /// It finishes what is in hand.
+    Stopping,
+    /// It has ended.
+    Ended,
+}
+
+/// How many images there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageCounts {
+    /// All.
+    pub total: usize,
+    /// Those with a result, from before or not.
+    pub done: usize,
+    /// Those that earlier runs have done.
+    pub done_before: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those that were begun and have not ended.
+    pub in_hand: usize,
+}
+
+impl ImageCounts {
+    /// Those with a result or a failure.
+    #[must_use]
+    pub fn ended(&self) -> usize {
+        self.done + self.failed
+    }
+
+    /// Those without.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.total.saturating_sub(self.ended())
+    }
+}
+
+/// Where a rank is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankStatus {
+    /// Its host, threads and memory.
+    #[serde(flatten)]
+    pub info: RankInfo,
+    /// Whole images that it has in hand.
+    pub in_hand: usize,
+    /// Whole images that it has done.
+    pub done: usize,
+    /// Whole images that failed there.
+    pub failed: usize,
+    /// Pixels that it has filtered, in whole images and in bands.
+    pub pixels: u64,
+}
+
+/// An image that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The input.
+    pub image: String,
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// The reason, for people.
+    pub reason: String,
+}
+
+/// Why there is no status to read.
+#[derive(Debug, Error)]
+pub enum StatusError {
+    /// It cannot be read.
+    #[error("failed to read `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is none.
+    #[error("failed to understand `{}`: it is no status of this version of mpix", path.display())]
+    Garbled {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Status {
+    /// The form that this mpix writes.
+    pub(super) fn format() -> u32 {
+        FORMAT
+    }
+
+    /// Reads the status in `directory`, which is `OUT/.mpix`.
+    ///
+    /// # Errors
+    /// When there is none, or it is of another form.
+    pub fn read(directory: &Path) -> Result<Self, StatusError> {
+        let path = directory.join(NAME);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(source) => return Err(StatusError::Unreadable { path, source }),
+        };
+        serde_json::from_str(&text).map_err(|source| StatusError::Garbled { path, source })
+    }
+
+    /// Replaces the status in `directory`: who reads it sees the old one or the new one, whole. A
+    /// loss of power may take it back.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        let new = directory.join(NEW_NAME);
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        File::create(&new)?.write_all(text.as_bytes())?;
+        fs::rename(new, directory.join(NAME))
+    }
+
+    /// `713 of 1000 images done (200 before), 3 failed`.
+    #[must_use]
+    pub fn counts_text(&self) -> String {
+        let images = &self.images;
+        let before = match images.done_before {
+            0 => String::new(),
+            before => format!(" ({before} before)"),
+        };
+        format!("{} of {} images done{before}, {} failed", images.done, images.total, images.failed)
+    }
+
+    /// `24.1 images/s, 289 megapixels/s, 0:42 gone, 0:12 to go`.
+    #[must_use]
+    pub fn pace_text(&self) -> String {
+        let pace = format!(
+            "{:.1} images/s, {:.1} megapixels/s, {} gone",
+            self.images_per_s,
+            self.megapixels_per_s,
+            clock(self.elapsed_s)
+        );
+        match self.eta_s {
+            Some(eta) => format!("{pace}, {} to go", clock(eta)),
+            None => pace,
+        }
+    }
+
+    /// A line for each rank.
+    #[must_use]
+    pub fn rank_lines(&self) -> Vec<String> {
+        let widest = self.ranks.iter().map(|rank| rank.info.host.chars().count()).max();
+        let width = widest.unwrap_or(0);
+        let line = |(number, rank): (usize, &RankStatus)| {
+            format!(
+                "rank {number:<3} {:width$}  {:>3} threads  {:>3} in hand  {:>7} done  {:>5} failed  \
+                 {:>9.1} megapixels",
+                rank.info.host,
+                rank.info.threads,
+                rank.in_hand,
+                rank.done,
+                rank.failed,
+                megapixels(rank.pixels)
+            )
+        };
+        self.ranks.iter().enumerate().map(line).collect()
+    }
+}
+
+/// Pixels in millions.
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+pub(super) fn megapixels(pixels: u64) -> f64 {
+    pixels as f64 / 1e6
+}
