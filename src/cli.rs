@@ -147,6 +147,18 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub crash_limit: u32,
 
+    /// Print each event as a line of JSON on standard output
+    #[arg(long, conflicts_with = "dry_run")]
+    pub json: bool,
+
+    /// Show a line for each rank, too: what it has in hand, and what it has done
+    #[arg(long)]
+    pub per_rank: bool,
+
+    /// Log to FILE, one JSON object a line, a new file at 5 MB (FILE.2, …); default: in OUT/.mpix
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+
     /// Print what would be done, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

@@ -182,6 +182,15 @@ pub enum UsageError {
         #[source]
         source: io::Error,
     },
+    /// The log cannot be written.
+    #[error("failed to open the log `{}` (`--log-file`)", path.display())]
+    LogFile {
+        /// Its first file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Standard output takes nothing.
     #[error("failed to print to standard output")]
     Print(#[source] io::Error),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mpix::cli::{Cli, Command};
 use mpix::error::{tell, with_causes};
+use mpix::events::logger;
 use mpix::role;
 
 fn main() -> ExitCode {
@@ -24,12 +25,10 @@ fn main() -> ExitCode {
 
 /// Messages of the log go to standard error; `RUST_LOG` has the last word.
 fn start_log(cli: &Cli) {
-    let level = match &cli.command {
-        Command::Run(args) if args.quiet => "error",
-        Command::Run(args) if args.verbose > 1 => "debug",
-        Command::Run(_) | Command::Verify(_) | Command::Ops(_) | Command::Completions(_) => "warn",
-    };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
-        .format_target(false)
-        .init();
+    let Command::Run(run) = &cli.command else { return logger::start("warn") };
+    logger::start(match (run.quiet, run.verbose) {
+        (true, _) => "error",
+        (false, 0 | 1) => "warn",
+        (false, _) => "debug",
+    });
 }

@@ -8,12 +8,13 @@ mod budget;
 mod dry_run;
 mod earlier;
 mod ledger;
-mod progress;
 mod queue;
 mod reading;
 mod run;
 mod signals;
+mod terminal;
 mod threads;
+mod watchers;
 
 use std::io;
 use std::path::Path;
@@ -27,9 +28,11 @@ use self::earlier::{Earlier, Verdict};
 use self::ledger::{Ledger, Start};
 use self::reading::{Loaded, Reading};
 use self::run::{Run, WriteFailure};
+use self::watchers::Watchers;
 use crate::error::{BugError, Error, ImageError, UsageError, exit, printed};
+use crate::events::{RankInfo, RunStarted, logger};
 use crate::journal::{JournalError, LeaseError, SettingsHash, State};
-use crate::plan::{Cluster, HostFacts, Job};
+use crate::plan::{Cluster, HostFacts, Job, RankPlan};
 use crate::source::{Entry, list, remove_temporaries};
 use crate::transport::message::{Message, ToRank, ToRank0};
 use crate::transport::{Hub, next_event};
@@ -45,12 +48,16 @@ pub enum Event {
     Message(usize, Message<ToRank0>),
     /// Files from this one on were looked at.
     Looked(usize, Vec<Verdict>),
+    /// A reader works on a file from now on.
+    Reading(usize),
     /// A file was read, or could not be.
     Read(usize, Result<Loaded, ImageError>),
     /// A result was written, or could not be.
     Written(usize, Result<Written, WriteFailure>),
     /// The records of these files last, or cannot be made to.
     Recorded(Result<Vec<usize>, JournalError>),
+    /// This process has a message for the log of the run.
+    Log(log::Level, String),
     /// A signal asks to stop.
     Signal(&'static str),
     /// The lease was not renewed.
@@ -123,9 +130,32 @@ fn conduct(job: Job, desk: &mut Desk) -> Result<u8, Error> {
     if reading.job.settings.dry_run {
         return print_plan(&reading, &entries);
     }
+    let to_log = desk.to_events.clone();
+    logger::pass_on(move |level, text| _ = to_log.send(Event::Log(level, text)));
     let ledger = open_ledger(&mut reading, &facts[0].host, &text, desk)?;
+    let watchers = Watchers::open(&reading.job.settings, start_of(&reading, &ledger))?;
     signals::watch(&desk.to_events);
-    Run::new(Arc::new(reading), entries, ledger, desk)?.carry_out()
+    Run::new(Arc::new(reading), entries, (ledger, watchers), desk)?.carry_out()
+}
+
+/// What is told of the start of a run.
+fn start_of(reading: &Reading, ledger: &Ledger) -> RunStarted {
+    let rank = |plan: &RankPlan| RankInfo {
+        host: plan.host.clone(),
+        threads: plan.threads,
+        memory_bytes: plan.memory,
+    };
+    let ranks: Vec<RankInfo> = reading.cluster.ranks.iter().map(rank).collect();
+    RunStarted {
+        run: ledger.run(),
+        mpix: env!("CARGO_PKG_VERSION").to_owned(),
+        host: ranks.first().map(|rank| rank.host.clone()).unwrap_or_default(),
+        pid: std::process::id(),
+        output: reading.job.settings.output.display().to_string(),
+        op: reading.job.work.chain_text(),
+        images: reading.entries,
+        ranks,
+    }
 }
 
 /// Opens the journal of the output directory, and cleans up after a run that was killed.
@@ -168,7 +198,9 @@ fn greet(desk: &mut Desk) -> Result<Vec<HostFacts>, Error> {
                 return Err(BugError::Message { from, what: "it comes before a greeting" }.into());
             }
             Event::Looked(..)
+            | Event::Reading(_)
             | Event::Read(..)
+            | Event::Log(..)
             | Event::Written(..)
             | Event::Recorded(_)
             | Event::Signal(_)

@@ -18,10 +18,14 @@ use crate::error::UsageError;
 use crate::error::{BugError, Error, exit, panic_text, printed};
 #[cfg(feature = "mpi")]
 use crate::error::{tell, with_causes};
+#[cfg(feature = "mpi")]
+use crate::events::logger;
 use crate::op_list;
 use crate::plan::Job;
 use crate::rank0::{self, Desk};
 use crate::settings::RunSettings;
+#[cfg(feature = "mpi")]
+use crate::transport::message::{Message, ToRank0};
 #[cfg(feature = "mpi")]
 use crate::transport::mpi::MpiWorld;
 use crate::transport::{Hub, Launch, Mailbox, RankLink};
@@ -134,6 +138,12 @@ fn first_of(world: &MpiWorld, settings: RunSettings) -> Result<u8, Error> {
 fn other_of(world: &MpiWorld) -> Result<u8, Error> {
     leave_signals_to_rank0();
     let (answers, own) = channel();
+    let to_rank0 = answers.clone();
+    logger::pass_on(move |level, text| {
+        let message = Message::bare(ToRank0::Log { level, text });
+        // A rank that has ended has nothing to add.
+        let _ = to_rank0.send(worker_rank::Event::Answer(message));
+    });
     let link: RankLink<rank0::Event> = RankLink::Mpi(world.link());
     worker_rank::run(link, &own, &answers)?;
     Ok(exit::DONE)

@@ -99,6 +99,12 @@ pub struct RunSettings {
     pub dry_run: bool,
     /// How much is said.
     pub verbosity: Verbosity,
+    /// Whether there is a line for each rank.
+    pub per_rank: bool,
+    /// Whether events are printed as JSON on standard output.
+    pub json: bool,
+    /// First file of the log, where it is not beside the journal.
+    pub log_file: Option<PathBuf>,
 }
 
 impl RunSettings {
@@ -143,6 +149,9 @@ impl RunSettings {
                 (false, 1) => Verbosity::Images,
                 (false, _) => Verbosity::Messages,
             },
+            per_rank: args.per_rank,
+            json: args.json,
+            log_file: args.log_file,
         })
     }
 }

@@ -8,14 +8,16 @@ mod fault;
 mod filter;
 mod host;
 mod jobs;
+mod pool;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use self::jobs::{Jobs, Pending};
+use self::pool::{Pool, Task};
 use crate::error::{BugError, Error, panic_text};
 use crate::transport::message::{BandHeader, Message, ToRank, ToRank0};
 use crate::transport::{Poll, RankLink, next_event};
@@ -69,7 +71,7 @@ where
     E: From<(usize, Message<ToRank0>)>,
 {
     link.send(Message::bare(ToRank0::Hello(host::facts())))?;
-    let mut rank = Rank { number: link.rank(), jobs: None, pending: HashMap::new() };
+    let mut rank = Rank::new(link.rank());
     let mut heard = Instant::now();
     loop {
         if Poll::<Event>::needs_polling(&link) && heard.elapsed() > SILENCE {
@@ -88,8 +90,10 @@ where
             }
             Event::Answer(answer) => link.send(answer)?,
             Event::Summarized { key, pending, answer } => {
-                rank.pending.insert(key, pending);
-                link.send(answer)?;
+                if !rank.given_up.contains(&key.0) {
+                    rank.pending.insert(key, pending);
+                    link.send(answer)?;
+                }
             }
             Event::Broken(bug) => return Err(bug.into()),
         }
@@ -98,73 +102,84 @@ where
 
 struct Rank {
     number: usize,
-    jobs: Option<(Arc<Jobs>, rayon::ThreadPool)>,
+    started: Option<(Arc<Jobs>, Pool)>,
     /// Bands that wait for their share of a global pass.
     pending: HashMap<(usize, usize), Pending>,
+    /// Images of which nothing is wanted any more.
+    given_up: HashSet<usize>,
 }
 
 impl Rank {
+    fn new(number: usize) -> Self {
+        Self { number, started: None, pending: HashMap::new(), given_up: HashSet::new() }
+    }
+
     fn take(&mut self, message: Message<ToRank>, answers: &Sender<Event>) -> Result<(), Error> {
         let out_of_order = BugError::Message { from: 0, what: "it comes out of order" };
         let payload = message.payload;
         match message.header {
             ToRank::Start(work) => {
-                let pool = rayon::ThreadPoolBuilder::new()
-                    .num_threads(work.threads)
-                    .thread_name(|index| format!("filter-{index}"))
-                    .build()
-                    .map_err(|source| BugError::Threads { threads: work.threads, source })?;
-                self.jobs = Some((Arc::new(Jobs::new(work)?), pool));
+                let pool = Pool::new(work.threads)?;
+                self.started = Some((Arc::new(Jobs::new(work, pool.load())?), pool));
                 Ok(())
             }
             ToRank::Image { image, name, format, pixel_bytes } => {
-                self.spawn(answers, name, move |jobs| {
+                self.add(answers, (image, name), move |jobs| {
                     let answer = jobs.whole_image(image, &payload, (format, pixel_bytes));
                     answer.map(Event::Answer)
                 })
             }
             ToRank::Band(band) => {
-                let name = band_name(&band);
-                self.spawn(answers, name, move |jobs| jobs.band(&band, &payload))
+                let key = (band.image, band_name(&band));
+                self.add(answers, key, move |jobs| jobs.band(&band, &payload))
             }
+            ToRank::Share { image, .. } if self.given_up.contains(&image) => Ok(()),
             ToRank::Share { image, band } => {
                 let pending = self.pending.remove(&(image, band)).ok_or(out_of_order)?;
-                self.spawn(answers, format!("band {band} of image {image}"), move |jobs| {
+                let key = (image, format!("band {band} of image {image}"));
+                self.add(answers, key, move |jobs| {
                     jobs.finish(image, band, pending, &payload).map(Event::Answer)
                 })
+            }
+            ToRank::GiveUp { image } => {
+                self.given_up.insert(image);
+                self.pending.retain(|&(other, _), _| other != image);
+                let (_, pool) = self.started.as_mut().ok_or(out_of_order)?;
+                Ok(pool.give_up(image)?)
             }
             ToRank::Ping | ToRank::Stop => Ok(()),
         }
     }
 
-    /// Runs a job on the pool. A panic in it is a bug: the rank's own thread is told, and ends.
-    fn spawn(
+    /// Has a thread do a job for an image. A panic in it is a bug: the rank's own thread is told,
+    /// and ends.
+    fn add(
         &self,
         answers: &Sender<Event>,
-        work: String,
+        (image, name): (usize, String),
         job: impl FnOnce(&Jobs) -> Result<Event, BugError> + Send + 'static,
     ) -> Result<(), Error> {
         let (jobs, pool) = self
-            .jobs
+            .started
             .as_ref()
             .ok_or(BugError::Message { from: 0, what: "work comes before the start" })?;
         let (jobs, answers, rank) = (Arc::clone(jobs), answers.clone(), self.number);
-        jobs.add_one();
-        pool.spawn_fifo(move || {
+        let work = move || {
+            // The rank may have ended, and with it the run: there is nobody left to tell.
+            let _ = answers.send(Event::Answer(Message::bare(ToRank0::Began { image })));
             let work_on_it = || {
                 #[cfg(feature = "faults")]
-                fault::strike(rank, &work);
+                fault::strike(rank, &name);
                 job(&jobs)
             };
             let event = std::panic::catch_unwind(AssertUnwindSafe(work_on_it))
                 .unwrap_or_else(|panic| {
-                    Err(BugError::Panic { rank, work, panic: panic_text(panic.as_ref()) })
+                    Err(BugError::Panic { rank, work: name, panic: panic_text(panic.as_ref()) })
                 })
                 .unwrap_or_else(Event::Broken);
-            jobs.remove_one();
-            // The rank has ended, and with it the run: there is nobody left to tell.
             let _ = answers.send(event);
-        });
+        };
+        pool.add(Task { image, work: Box::new(work) });
         Ok(())
     }
 }

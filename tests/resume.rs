@@ -434,7 +434,7 @@ fn an_image_that_takes_too_long_fails_alone() {
             0 => command(&[PROGRAM], arguments),
             _ => mpirun_command(ranks, arguments),
         };
-        command.env("MPIX_FAULT", "slow-image:0/gray.jpg");
+        command.env("MPIX_FAULT", "hang-image:0/gray.jpg");
         let run = finish(command).expect_code(1);
         let reason = "took longer than 1 s (`--image-timeout`)";
         assert!(run.tells(&["0/gray.jpg", reason]), "{}", run.stderr);

@@ -29,6 +29,12 @@ impl Entry {
         let time = now.round(Unit::Microsecond).unwrap_or(now);
         Self { time, level: event.level(), event }
     }
+
+    /// Whether the log of a run keeps it.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.level > Level::Debug
+    }
 }
 
 /// How much an event matters.

@@ -52,7 +52,8 @@ pub use state::{Counts, LastRun, State};
 pub const DIRECTORY: &str = ".mpix";
 
 /// `OUT/.mpix`.
-fn directory(output: &Path) -> PathBuf {
+#[must_use]
+pub fn directory(output: &Path) -> PathBuf {
     output.join(DIRECTORY)
 }
 

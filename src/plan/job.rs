@@ -40,11 +40,10 @@ impl Job {
     /// same files.
     #[must_use]
     pub fn output_text(&self) -> String {
-        let ops: Vec<String> = self.work.ops.iter().map(ToString::to_string).collect();
         let format = self.settings.format.map_or("own", |format| format.name());
         format!(
             "output version {OUTPUT_VERSION}; ops {}; format {format}; quality {}; strip {}; depth 8 {}",
-            ops.join(" | "),
+            self.work.chain_text(),
             self.work.quality,
             self.work.strip,
             self.work.decode.depth_8
@@ -71,6 +70,13 @@ pub struct Work {
 }
 
 impl Work {
+    /// The chain of ops, as text.
+    #[must_use]
+    pub fn chain_text(&self) -> String {
+        let ops: Vec<String> = self.ops.iter().map(ToString::to_string).collect();
+        ops.join(" | ")
+    }
+
     /// The chain of ops, ready to run.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What becomes of each file, in the journal and on the terminal.
+//! What becomes of each file: in the journal, and told to who watches.
 //!
 //! A file counts as done or failed when the journal's record of it lasts, not before.
 
@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use super::earlier::modified_ns;
 use super::ledger::Ledger;
-use super::progress::Progress;
-use crate::error::{FailureKind, ImageError, OutputError, with_causes};
+use super::watchers::Watchers;
+use crate::error::{Error, FailureKind, ImageError, OutputError, with_causes};
+use crate::events::{
+    Distribution, ImageDone, ImageFailed, Level, Outcome, RunEnded, RunEvent, Stages, milliseconds,
+};
 use crate::journal::{
     Done, Failed, Identity, JournalError, OutputHash, Record, RunOutcome, SetAside, SettingsHash,
 };
 use crate::source::Entry;
+use crate::transport::message::RankTimes;
 
 /// A result that was written.
 #[derive(Debug)]
@@ -25,23 +29,49 @@ pub struct Written {
     pub bytes: u64,
     /// Their hash.
     pub sha256: OutputHash,
+    /// How long rank 0 encoded it.
+    pub encode: Duration,
+    /// How long it was hashed, written, and made to last.
+    pub write: Duration,
 }
 
 /// A file that was begun.
 #[derive(Debug)]
 struct UnderWay {
-    since: Instant,
+    begun: Instant,
+    /// Since when somebody works on it; what `--image-timeout` counts from.
+    worked_on: Option<Instant>,
+    given: Instant,
     rank: usize,
+    distribution: Distribution,
     identity: Option<Identity>,
-    /// What the terminal is told once the journal's record lasts.
-    ending: Option<Ending>,
+    stages: Stages,
+    /// What is told once the journal's record lasts.
+    ending: Option<(Ending, Instant)>,
 }
 
 #[derive(Debug)]
 enum Ending {
-    Done { pixels: u64 },
+    Done { pixels: u64, output_bytes: u64 },
     DoneBefore,
-    Failed { reason: String },
+    Failed { kind: FailureKind, reason: String },
+}
+
+/// What all events of a run say the same.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// The chain of ops.
+    pub(crate) op: String,
+    /// The host of each rank.
+    pub(crate) hosts: Vec<String>,
+}
+
+/// How a run ends.
+#[derive(Debug)]
+pub(crate) struct RunEnding {
+    pub(crate) outcome: RunOutcome,
+    pub(crate) reason: Option<String>,
+    pub(crate) exit_code: u8,
 }
 
 /// The account of a run.
@@ -49,8 +79,9 @@ enum Ending {
 pub(crate) struct Account {
     entries: Arc<Vec<Entry>>,
     settings: SettingsHash,
+    about: About,
     ledger: Ledger,
-    progress: Progress,
+    watchers: Watchers,
     under_way: HashMap<usize, UnderWay>,
 }
 
@@ -58,10 +89,10 @@ impl Account {
     pub(crate) fn new(
         entries: Arc<Vec<Entry>>,
         settings: SettingsHash,
-        ledger: Ledger,
-        progress: Progress,
+        about: About,
+        (ledger, watchers): (Ledger, Watchers),
     ) -> Self {
-        Self { entries, settings, ledger, progress, under_way: HashMap::new() }
+        Self { entries, settings, about, ledger, watchers, under_way: HashMap::new() }
     }
 
     /// Files that were begun and have not ended.
@@ -71,17 +102,45 @@ impl Account {
 
     /// Files that have failed.
     pub(crate) fn failed(&self) -> usize {
-        self.progress.failures()
+        self.watchers.failures()
+    }
+
+    fn name_of(&self, image: usize) -> String {
+        self.entries[image].input.display().to_string()
+    }
+
+    fn host_of(&self, rank: usize) -> String {
+        self.about.hosts.get(rank).cloned().unwrap_or_default()
     }
 
     /// An earlier run has done this file.
     pub(crate) fn done_before(&mut self, image: usize) {
-        self.progress.done_before(&self.entries[image].input);
+        let image = self.name_of(image);
+        self.watchers.tell(RunEvent::ImageDoneBefore { image });
     }
 
     /// This file cannot be begun.
     pub(crate) fn refuse(&mut self, image: usize, error: &ImageError) {
-        self.progress.failed(&self.entries[image].input, &with_causes(error));
+        let failed = self.failure(image, (error.kind(), with_causes(error)), None);
+        self.watchers.tell(failed);
+    }
+
+    fn failure(
+        &self,
+        image: usize,
+        (kind, reason): (FailureKind, String),
+        file: Option<&UnderWay>,
+    ) -> RunEvent {
+        let rank = file.map_or(0, |file| file.rank);
+        RunEvent::ImageFailed(ImageFailed {
+            image: self.name_of(image),
+            rank,
+            host: self.host_of(rank),
+            op: self.about.op.clone(),
+            kind,
+            reason,
+            ms: file.map(|file| milliseconds(file.begun.elapsed())),
+        })
     }
 
     /// This file is about to be read.
@@ -92,24 +151,95 @@ impl Account {
     }
 
     fn track(&mut self, image: usize) -> &mut UnderWay {
-        let begun = UnderWay { since: Instant::now(), rank: 0, identity: None, ending: None };
-        self.under_way.entry(image).or_insert(begun)
+        let now = Instant::now();
+        self.under_way.entry(image).or_insert_with(|| UnderWay {
+            begun: now,
+            worked_on: None,
+            given: now,
+            rank: 0,
+            distribution: Distribution::Image,
+            identity: None,
+            stages: Stages::default(),
+            ending: None,
+        })
     }
 
-    /// This file has been read.
-    pub(crate) fn read(&mut self, image: usize, identity: Identity) {
-        self.track(image).identity = Some(identity);
+    /// Somebody works on this file from now on.
+    pub(crate) fn worked_on(&mut self, image: usize) {
+        if let Some(file) = self.under_way.get_mut(&image) {
+            file.worked_on.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Nobody works on this file at the moment.
+    fn put_down(&mut self, image: usize) -> Option<&mut UnderWay> {
+        let file = self.under_way.get_mut(&image)?;
+        file.worked_on = None;
+        Some(file)
+    }
+
+    /// A reader has it again, and works on it from now on: it has waited for memory.
+    pub(crate) fn work_goes_on(&mut self, image: usize) {
+        if let Some(file) = self.put_down(image) {
+            file.worked_on = Some(Instant::now());
+        }
+    }
+
+    /// This file has been read, and decoded if it is to be cut into bands.
+    pub(crate) fn read(
+        &mut self,
+        image: usize,
+        identity: Identity,
+        (read, decode): (Duration, Duration),
+    ) {
+        let file = self.track(image);
+        (file.identity, file.worked_on) = (Some(identity), None);
+        (file.stages.read, file.stages.decode) = (milliseconds(read), milliseconds(decode));
     }
 
     /// This file is at a rank from now on.
     pub(crate) fn given(&mut self, image: usize, rank: usize) {
         let file = self.track(image);
-        (file.rank, file.since) = (rank, Instant::now());
+        (file.rank, file.given) = (rank, Instant::now());
+        let image = self.name_of(image);
+        self.watchers.tell(RunEvent::ImageGiven { image, rank });
     }
 
-    /// Files that have been at a rank for longer than `limit`, and have no result.
+    /// This file has come back from its rank, which worked on it for `times`.
+    pub(crate) fn came_back(&mut self, image: usize, times: RankTimes) {
+        let Some(file) = self.put_down(image) else { return };
+        let [decode, filter, encode] =
+            [times.decode_us, times.filter_us, times.encode_us].map(Duration::from_micros);
+        let stages = &mut file.stages;
+        (stages.decode, stages.filter, stages.encode) =
+            (milliseconds(decode), milliseconds(filter), milliseconds(encode));
+        let on_its_way = file.given.elapsed().saturating_sub(decode + filter + encode);
+        stages.send = milliseconds(on_its_way);
+    }
+
+    /// Bands of this file go to all ranks from now on.
+    pub(crate) fn in_bands(&mut self, image: usize) {
+        let file = self.track(image);
+        (file.distribution, file.given) = (Distribution::Bands, Instant::now());
+    }
+
+    /// A rank has filtered a band of so many pixels.
+    pub(crate) fn band_done(&mut self, rank: usize, pixels: u64) {
+        self.watchers.band_done(rank, pixels);
+    }
+
+    /// All bands of this file have come back.
+    pub(crate) fn joined(&mut self, image: usize) {
+        if let Some(file) = self.put_down(image) {
+            file.stages.filter = milliseconds(file.given.elapsed());
+        }
+    }
+
+    /// Files that somebody has worked on for longer than `limit`, without a result.
     pub(crate) fn overdue(&self, limit: Duration) -> Vec<usize> {
-        let is_late = |file: &UnderWay| file.ending.is_none() && file.since.elapsed() > limit;
+        let is_late = |file: &UnderWay| {
+            file.ending.is_none() && file.worked_on.is_some_and(|since| since.elapsed() > limit)
+        };
         self.under_way.iter().filter(|(_, file)| is_late(file)).map(|(&image, _)| image).collect()
     }
 
@@ -118,15 +248,18 @@ impl Account {
         let entry = &self.entries[image];
         let Some(file) = self.under_way.get_mut(&image) else { return Ok(()) };
         let Some(input) = file.identity.clone() else { return Ok(()) };
-        file.ending = Some(Ending::Done { pixels: written.pixels });
+        let (pixels, output_bytes) = (written.pixels, written.bytes);
+        file.ending = Some((Ending::Done { pixels, output_bytes }, Instant::now()));
+        file.stages.encode += milliseconds(written.encode);
+        file.stages.write = milliseconds(written.write);
         let record = Record::Done(Done {
             input,
             output: entry.output.clone(),
-            output_bytes: written.bytes,
+            output_bytes,
             output_sha256: written.sha256,
             settings: self.settings,
-            pixels: written.pixels,
-            micros: u64::try_from(file.since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            pixels,
+            micros: u64::try_from(file.given.elapsed().as_micros()).unwrap_or(u64::MAX),
             rank: u32::try_from(file.rank).unwrap_or(u32::MAX),
         });
         self.ledger.settle(image, &record)
@@ -134,7 +267,7 @@ impl Account {
 
     /// An earlier run has made the result of the same bytes; only the file's time is another.
     pub(crate) fn done_again(&mut self, image: usize, done: Done) -> Result<(), OutputError> {
-        self.track(image).ending = Some(Ending::DoneBefore);
+        self.track(image).ending = Some((Ending::DoneBefore, Instant::now()));
         self.ledger.settle(image, &Record::Done(done))
     }
 
@@ -154,7 +287,8 @@ impl Account {
             kind,
             reason: reason.to_owned(),
         });
-        self.track(image).ending = Some(Ending::Failed { reason: reason.to_owned() });
+        let ending = Ending::Failed { kind, reason: reason.to_owned() };
+        self.track(image).ending = Some((ending, Instant::now()));
         self.ledger.settle(image, &record)
     }
 
@@ -164,8 +298,9 @@ impl Account {
         let input = self.entries[image].key();
         let settings = self.settings;
         let record = Record::SetAside(SetAside { input, bytes, modified_ns, settings, crashes });
-        let reason = with_causes(&ImageError::Crashes { crashes });
-        self.track(image).ending = Some(Ending::Failed { reason });
+        let error = ImageError::Crashes { crashes };
+        let ending = Ending::Failed { kind: error.kind(), reason: with_causes(&error) };
+        self.track(image).ending = Some((ending, Instant::now()));
         self.ledger.settle(image, &record)
     }
 
@@ -190,37 +325,89 @@ impl Account {
         images: Result<Vec<usize>, JournalError>,
     ) -> Result<(), OutputError> {
         for image in self.ledger.synced(images)? {
-            let entry = &self.entries[image];
-            match self.under_way.remove(&image).and_then(|file| file.ending) {
-                Some(Ending::Done { pixels }) => {
-                    self.progress.done(&entry.input, &entry.output, pixels);
+            let Some(mut file) = self.under_way.remove(&image) else { continue };
+            let Some((ending, since)) = file.ending.take() else { continue };
+            file.stages.record = milliseconds(since.elapsed());
+            let event = match ending {
+                Ending::Done { pixels, output_bytes } => {
+                    self.success(image, &file, (pixels, output_bytes))
                 }
-                Some(Ending::DoneBefore) => self.progress.done_before(&entry.input),
-                Some(Ending::Failed { reason }) => self.progress.failed(&entry.input, &reason),
-                None => {}
-            }
+                Ending::DoneBefore => RunEvent::ImageDoneBefore { image: self.name_of(image) },
+                Ending::Failed { kind, reason } => self.failure(image, (kind, reason), Some(&file)),
+            };
+            self.watchers.tell(event);
         }
         Ok(())
     }
 
+    fn success(
+        &self,
+        image: usize,
+        file: &UnderWay,
+        (pixels, output_bytes): (u64, u64),
+    ) -> RunEvent {
+        let whole = file.begun.elapsed();
+        RunEvent::ImageDone(ImageDone {
+            image: self.name_of(image),
+            output: self.entries[image].output.display().to_string(),
+            rank: file.rank,
+            host: self.host_of(file.rank),
+            distribution: file.distribution,
+            op: self.about.op.clone(),
+            pixels,
+            input_bytes: file.identity.as_ref().map_or(0, |identity| identity.bytes),
+            output_bytes,
+            ms: milliseconds(whole),
+            stages_ms: file.stages.of_whole(whole),
+        })
+    }
+
+    /// A rank's message for the log.
+    pub(crate) fn message(&mut self, rank: usize, level: log::Level, text: String) {
+        let (host, level) = (self.host_of(rank), Some(Level::from(level)));
+        self.watchers.tell(RunEvent::Message { rank, host, level, text });
+    }
+
+    /// Nothing more is begun.
+    pub(crate) fn stopping(&mut self, reason: String) {
+        let in_hand = self.under_way();
+        self.watchers.tell(RunEvent::Stopping { reason, in_hand });
+    }
+
     /// Looks at the clock.
     pub(crate) fn tick(&mut self) {
-        self.progress.tick();
+        self.watchers.tick(self.under_way.len());
     }
 
-    /// Says something to whoever watches.
+    /// Says something to people.
     pub(crate) fn say(&self, line: &str) {
-        self.progress.say(line);
+        self.watchers.say(line);
     }
 
-    /// Ends a run whose output directory cannot be written any more.
-    pub(crate) fn abandon(self) {
-        self.progress.finish();
+    /// Tells of the end of a run that an error breaks off.
+    pub(crate) fn broken_off(self, error: &Error) {
+        let (outcome, reason) = (Outcome::Broken, Some(with_causes(error)));
+        let ended = ended(self.ledger.run(), outcome, (reason, error.exit_code()));
+        self.watchers.close(ended);
     }
 
     /// Ends the run in order.
-    pub(crate) fn close(self, output: &Path, outcome: RunOutcome) -> Result<(), OutputError> {
-        self.progress.finish();
-        self.ledger.close(output, outcome)
+    pub(crate) fn close(self, output: &Path, ending: RunEnding) -> Result<(), OutputError> {
+        let outcome = match ending.outcome {
+            RunOutcome::AllDone => Outcome::AllDone,
+            RunOutcome::SomeFailed => Outcome::SomeFailed,
+            RunOutcome::Stopped => Outcome::Stopped,
+            RunOutcome::GaveUp => Outcome::GaveUp,
+        };
+        let ended = ended(self.ledger.run(), outcome, (ending.reason, ending.exit_code));
+        let closed = self.ledger.close(output, ending.outcome);
+        self.watchers.close(ended);
+        closed
     }
+}
+
+/// The end of a run; who watches counts.
+fn ended(run: u64, outcome: Outcome, (reason, exit_code): (Option<String>, u8)) -> RunEnded {
+    let (done, done_before, failed, left, seconds) = (0, 0, 0, 0, 0.0);
+    RunEnded { run, outcome, reason, exit_code, done, done_before, failed, left, seconds }
 }

@@ -117,6 +117,25 @@ impl BandImage {
         band_bytes(self.round(), (self.width, self.channels), input.len(), rows.len())
     }
 
+    /// Pixels of band `band`.
+    pub(crate) fn pixels_of(&self, band: usize) -> u64 {
+        let rows = self.round.cuts.get(band).map_or(0, Range::len);
+        rows as u64 * self.width as u64
+    }
+
+    /// Who still has bands: each with the bytes that it needs for one, and whether the rank works on
+    /// it, or only keeps what it needs for the second half of a global pass.
+    pub(crate) fn at_ranks(&self) -> impl Iterator<Item = (usize, u64, bool)> {
+        let round = &self.round;
+        let there = move |(band, owner): (usize, &Option<usize>)| {
+            let rank = (*owner)?;
+            (!round.came_back[band]).then(|| {
+                (rank, self.bytes_of(band), !self.is_summarized() || round.partials[band].is_none())
+            })
+        };
+        round.owners.iter().enumerate().filter_map(there)
+    }
+
     /// Bytes that a rank needs for the next band.
     pub(crate) fn next_bytes(&self) -> u64 {
         self.bytes_of(self.round.handed_out)

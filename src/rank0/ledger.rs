@@ -67,6 +67,11 @@ impl Ledger {
         Ok((Self { journal, syncer, thread, run, unsynced, is_syncing, lease }, state))
     }
 
+    /// Number of the attempt.
+    pub(crate) fn run(&self) -> u64 {
+        self.run
+    }
+
     /// Notes something that need not survive a loss of power, only a crash.
     pub(crate) fn note(&mut self, record: &Record) -> Result<(), OutputError> {
         self.journal.append(record).and_then(|()| self.journal.flush()).map_err(unkept)

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::budget::{Budget, Permit};
 use super::earlier::{Earlier, modified_ns};
@@ -36,6 +37,8 @@ pub struct Loaded {
     pub(crate) pixel_bytes: usize,
     pub(crate) identity: Identity,
     pub(crate) content: Content,
+    /// How long it was read and hashed, and how long decoded.
+    pub(crate) times: (Duration, Duration),
 }
 
 /// What was read of it.
@@ -50,11 +53,11 @@ pub(crate) enum Content {
 }
 
 impl Reading {
-    /// Reads a file, once there is memory for it.
+    /// Reads a file, once there is memory for it; then `goes_on` is called.
     ///
     /// # Errors
     /// When it cannot be read, is no image, or is over a limit.
-    pub(crate) fn load(&self, entry: &Entry) -> Result<Loaded, ImageError> {
+    pub(crate) fn load(&self, entry: &Entry, goes_on: impl FnOnce()) -> Result<Loaded, ImageError> {
         let mut file = File::open(&entry.input).map_err(ImageError::Unreadable)?;
         let (header, shape) = self.header(entry, &file)?;
         let (share, need) = self.share(&shape)?;
@@ -64,6 +67,8 @@ impl Reading {
             Share::Bands => need.held_in_bands,
         };
         let permit = self.budget.take(held);
+        goes_on();
+        let began = Instant::now();
         let bytes = read_all(&mut file, shape.file_bytes).map_err(ImageError::Unreadable)?;
         let identity = Identity {
             path: entry.key(),
@@ -72,6 +77,7 @@ impl Reading {
             content: ContentHash::of(&bytes),
         };
         let pixel_bytes = shape.width * shape.height * shape.channels;
+        let read = began.elapsed();
         let content = match (self.earlier.same_content(&identity, entry, &self.job), share) {
             (Some(done), _) => Content::DoneBefore(Box::new(done)),
             (None, Share::Image) => Content::File(bytes),
@@ -79,7 +85,8 @@ impl Reading {
                 Content::Picture(image_file::decode(&bytes, &self.job.work.decode, Vec::new())?)
             }
         };
-        Ok(Loaded { format, need, permit, pixel_bytes, identity, content })
+        let times = (read, began.elapsed().saturating_sub(read));
+        Ok(Loaded { format, need, permit, pixel_bytes, identity, content, times })
     }
 
     /// The header of a file, checked against all limits that it can be checked against.

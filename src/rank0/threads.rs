@@ -13,17 +13,24 @@ type Task = (String, Box<dyn FnOnce() -> Event + Send>);
 #[derive(Debug)]
 pub(crate) struct Threads {
     tasks: Sender<Task>,
+    queue: Arc<Mutex<Receiver<Task>>>,
+    events: Sender<Event>,
 }
 
 impl Threads {
     pub(crate) fn start(count: usize, events: &Sender<Event>) -> Self {
         let (tasks, queue) = channel::<Task>();
-        let queue = Arc::new(Mutex::new(queue));
+        let own = Self { tasks, queue: Arc::new(Mutex::new(queue)), events: events.clone() };
         for _ in 0..count {
-            let (queue, events) = (Arc::clone(&queue), events.clone());
-            std::thread::spawn(move || work(&queue, &events));
+            own.add_thread();
         }
-        Self { tasks }
+        own
+    }
+
+    /// Adds a thread, as where another hangs.
+    pub(crate) fn add_thread(&self) {
+        let (queue, events) = (Arc::clone(&self.queue), self.events.clone());
+        std::thread::spawn(move || work(&queue, &events));
     }
 
     /// Adds a task; `name` says what it works on, should it panic.

@@ -77,10 +77,26 @@ pub enum ToRank {
         /// The band.
         band: usize,
     },
+    /// The time of an image is over: nothing of it is wanted any more.
+    GiveUp {
+        /// Its number in the run.
+        image: usize,
+    },
     /// Rank 0 is there.
     Ping,
     /// Nothing more to do.
     Stop,
+}
+
+/// Microseconds that a rank worked on a whole image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankTimes {
+    /// Decoding.
+    pub decode_us: u64,
+    /// Filtering.
+    pub filter_us: u64,
+    /// Encoding.
+    pub encode_us: u64,
 }
 
 /// What became of a whole image.
@@ -90,6 +106,8 @@ pub enum ImageResult {
     Done {
         /// Pixels filtered.
         pixels: u64,
+        /// How long it took.
+        times: RankTimes,
     },
     /// It failed.
     Failed {
@@ -105,6 +123,18 @@ pub enum ImageResult {
 pub enum ToRank0 {
     /// What its host offers; the first message.
     Hello(HostFacts),
+    /// An image, or the first band of one, is being worked on from now on.
+    Began {
+        /// Its number in the run.
+        image: usize,
+    },
+    /// A message for the log of the run.
+    Log {
+        /// How much it matters.
+        level: log::Level,
+        /// What.
+        text: String,
+    },
     /// What became of an image. Payload: the file to write.
     Image {
         /// Its number in the run.
@@ -129,7 +159,7 @@ pub enum ToRank0 {
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"mpix");
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Frame<H> {

@@ -1,11 +1,11 @@
 //! Faults that tests inject by `MPIX_FAULT`: `panic:RANK:N` and `abort:RANK:N` strike the N-th job of
-//! rank RANK, `abort-image:NAME` and `slow-image:NAME` any rank that has an image whose name ends so.
+//! rank RANK, `abort-image:NAME` and `hang-image:NAME` any rank that has an image whose name ends so.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How long a slow image takes.
-const SLOW: Duration = Duration::from_secs(4);
+/// How long an image hangs: longer than any test waits.
+const HANG: Duration = Duration::from_secs(300);
 
 static JOBS: AtomicUsize = AtomicUsize::new(0);
 
@@ -14,8 +14,8 @@ pub(crate) fn strike(rank: usize, work: &str) {
     let job = JOBS.fetch_add(1, Ordering::Relaxed) + 1;
     let wanted = std::env::var("MPIX_FAULT").unwrap_or_default();
     let is_meant = |fault| wanted.strip_prefix(fault).is_some_and(|name| work.ends_with(name));
-    if is_meant("slow-image:") {
-        std::thread::sleep(SLOW);
+    if is_meant("hang-image:") {
+        std::thread::sleep(HANG);
     }
     if is_meant("abort-image:") || wanted == format!("abort:{rank}:{job}") {
         std::process::abort();

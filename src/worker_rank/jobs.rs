@@ -1,16 +1,17 @@
 //! What a rank's threads do with one message.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use super::Event;
 use super::buffers::Buffers;
 use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
+use super::pool::Load;
 use crate::band::{Band, BandMut};
 use crate::error::{BugError, ImageError, UsageError, with_causes};
 use crate::image_file::{self, EncodeOptions, Format};
 use crate::ops::chain::{Chain, Round};
 use crate::plan::Work;
-use crate::transport::message::{BandHeader, ImageResult, Message, ToRank0};
+use crate::transport::message::{BandHeader, ImageResult, Message, RankTimes, ToRank0};
 
 /// What all jobs of a rank share.
 #[derive(Debug)]
@@ -18,7 +19,30 @@ pub(crate) struct Jobs {
     work: Work,
     chain: Chain,
     buffers: Buffers,
-    in_hand: AtomicUsize,
+    load: Load,
+}
+
+/// A file that was decoded, filtered and encoded.
+struct Filtered {
+    pixels: u64,
+    times: RankTimes,
+    file: Vec<u8>,
+}
+
+/// Measures one piece of work after another.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Microseconds since the start or the last lap.
+    fn lap(&mut self) -> u64 {
+        let now = Instant::now();
+        let lap = now.duration_since(std::mem::replace(&mut self.0, now));
+        u64::try_from(lap.as_micros()).unwrap_or(u64::MAX)
+    }
 }
 
 /// A band between the two halves of a global pass.
@@ -34,22 +58,14 @@ pub struct Pending {
 }
 
 impl Jobs {
-    pub(crate) fn new(work: Work) -> Result<Self, UsageError> {
+    pub(crate) fn new(work: Work, load: Load) -> Result<Self, UsageError> {
         let (chain, buffers) = (work.chain()?, Buffers::new(work.kept_buffers));
-        Ok(Self { work, chain, buffers, in_hand: AtomicUsize::new(0) })
-    }
-
-    pub(crate) fn add_one(&self) {
-        self.in_hand.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn remove_one(&self) {
-        self.in_hand.fetch_sub(1, Ordering::Relaxed);
+        Ok(Self { work, chain, buffers, load })
     }
 
     /// Threads for one job: those that other jobs in hand leave it.
     fn threads(&self) -> usize {
-        self.work.threads.div_ceil(self.in_hand.load(Ordering::Relaxed).max(1))
+        self.work.threads.div_ceil(self.load.tasks().max(1))
     }
 
     /// Decodes, filters and encodes a file.
@@ -60,9 +76,9 @@ impl Jobs {
         (format, pixel_bytes): (Format, usize),
     ) -> Result<Message<ToRank0>, BugError> {
         Ok(match self.filter_file(file, format, pixel_bytes)? {
-            Ok((pixels, encoded)) => {
-                let result = ImageResult::Done { pixels };
-                Message::new(ToRank0::Image { image, result }, encoded)
+            Ok(filtered) => {
+                let result = ImageResult::Done { pixels: filtered.pixels, times: filtered.times };
+                Message::new(ToRank0::Image { image, result }, filtered.file)
             }
             Err(error) => {
                 let result =
@@ -77,22 +93,27 @@ impl Jobs {
         file: &[u8],
         format: Format,
         pixel_bytes: usize,
-    ) -> Result<Result<(u64, Vec<u8>), ImageError>, BugError> {
+    ) -> Result<Result<Filtered, ImageError>, BugError> {
         let recycled = self.buffers.take_any(pixel_bytes);
+        let mut watch = Stopwatch::start();
         let picture = match image_file::decode(file, &self.work.decode, recycled) {
             Ok(picture) => picture,
             Err(error) => return Ok(Err(error)),
         };
+        let decode_us = watch.lap();
         let (width, height) = (picture.width, picture.height);
         let shape = (width, height, picture.channels);
         let threads = self.threads();
         let filtered = filter_with(&self.chain, picture.pixels, shape, threads, &self.buffers)?;
+        let filter_us = watch.lap();
         let options = EncodeOptions { format, quality: self.work.quality, strip: self.work.strip };
         let channels = self.chain.output_channels(picture.channels);
         let encoded =
             image_file::encode(&filtered, width, height, channels, &picture.metadata, &options);
         self.buffers.give(filtered);
-        Ok(encoded.map(|file| (width as u64 * height as u64, file)))
+        let times = RankTimes { decode_us, filter_us, encode_us: watch.lap() };
+        let pixels = width as u64 * height as u64;
+        Ok(encoded.map(|file| Filtered { pixels, times, file }))
     }
 
     fn round(&self, round: usize) -> Result<&Round, BugError> {

@@ -1,0 +1,63 @@
+//! What is due by the clock: pings, images that take too long, a limit of failures.
+
+use std::time::{Duration, Instant};
+
+use super::{Run, Stop};
+use crate::error::{Error, ImageError, with_causes};
+use crate::transport::message::{Message, ToRank};
+
+/// Time between two pings: a rank that hears nothing for long ends by itself.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Run<'_> {
+    pub(super) fn look_at_the_clock(&mut self) -> Result<(), Error> {
+        self.account.tick();
+        if self.pinged.elapsed() >= PING_INTERVAL {
+            self.pinged = Instant::now();
+            for rank in 1..self.desk.hub.ranks() {
+                self.desk.hub.send(rank, Message::bare(ToRank::Ping))?;
+            }
+        }
+        let settings = &self.reading.job.settings;
+        let too_many = settings.max_failures.is_exceeded(self.account.failed(), self.entries.len());
+        let timeout = settings.image_timeout;
+        if too_many && self.stop.is_none() {
+            self.begin_to_stop(Stop::TooManyFailures)?;
+        }
+        let Some(seconds) = timeout else { return Ok(()) };
+        for image in self.account.overdue(Duration::from_secs(seconds)) {
+            self.give_up(image)?;
+            let error = ImageError::Timeout { seconds };
+            self.account.fail(image, error.kind(), &with_causes(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of an image whose time is over. The thread that hangs in it stays behind; another
+    /// takes its place.
+    fn give_up(&mut self, image: usize) -> Result<(), Error> {
+        if self.being_read.remove(&image) {
+            self.readers.add_thread();
+        }
+        let mut ranks = Vec::new();
+        if let Some(given) = self.given.remove(&image) {
+            self.hands.take_image(given.rank, given.bytes);
+            ranks.push(given.rank);
+        }
+        if let Some(index) = self.in_bands.iter().position(|bands| bands.image == image) {
+            let bands = self.in_bands.remove(index);
+            for (rank, bytes, is_work) in bands.at_ranks() {
+                self.hands.end_band_memory(rank, bytes);
+                if is_work {
+                    self.hands.end_band_work(rank);
+                }
+            }
+            ranks.extend(0..self.desk.hub.ranks());
+        }
+        self.given_up.insert(image);
+        for rank in ranks {
+            self.desk.hub.send(rank, Message::bare(ToRank::GiveUp { image }))?;
+        }
+        Ok(())
+    }
+}
