@@ -116,6 +116,8 @@ pub fn run(job: Job, mut desk: Desk) -> Result<u8, Error> {
 
 fn conduct(job: Job, desk: &mut Desk) -> Result<u8, Error> {
     let facts = greet(desk)?;
+    let to_log = desk.to_events.clone();
+    logger::pass_on(move |level, text| _ = to_log.send(Event::Log(level, text)));
     let cluster = Cluster::new(&facts, job.settings.threads, job.settings.memory);
     for warning in &cluster.warnings {
         log::warn!("{warning}");
@@ -130,8 +132,6 @@ fn conduct(job: Job, desk: &mut Desk) -> Result<u8, Error> {
     if reading.job.settings.dry_run {
         return print_plan(&reading, &entries);
     }
-    let to_log = desk.to_events.clone();
-    logger::pass_on(move |level, text| _ = to_log.send(Event::Log(level, text)));
     let ledger = open_ledger(&mut reading, &facts[0].host, &text, desk)?;
     let watchers = Watchers::open(&reading.job.settings, start_of(&reading, &ledger))?;
     signals::watch(&desk.to_events);

@@ -11,7 +11,7 @@ use super::error::JournalError;
 use super::frame::{self, Salt};
 use super::read::Damage;
 use super::state::State;
-use super::{directory, durable, journal_path};
+use super::{directory_of, durable, journal_path};
 
 /// Fewer dead records than this are not worth a rewrite.
 const FEWEST_DEAD: u64 = 1000;
@@ -62,7 +62,7 @@ pub(super) fn keep_damage(output: &Path, damage: &[Damage]) -> Result<PathBuf, J
     let path = journal_path(output);
     let bytes = read_damage(&path, damage).map_err(JournalError::io("read the journal", &path))?;
     let hash = blake3::hash(&bytes).to_hex();
-    let kept = directory(output).join(format!("journal.damaged-{}", &hash[..16]));
+    let kept = directory_of(output).join(format!("journal.damaged-{}", &hash[..16]));
     durable::write_successor(&kept, |out| out.write_all(&bytes))
         .and_then(|()| durable::put_in_place(&kept))
         .map_err(JournalError::io("keep the damaged bytes of the journal in", &kept))?;

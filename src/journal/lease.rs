@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LeaseError;
 use super::process::Process;
-use super::{directory, durable, frame};
+use super::{directory_of, durable, frame};
 
 /// How long a lease must stand still until a contender takes it. Its owner renews it several times
 /// in that span.
@@ -135,7 +135,7 @@ impl Lease {
         holder: Holder,
         time_to_live: Duration,
     ) -> Result<Self, LeaseError> {
-        let directory = directory(output);
+        let directory = directory_of(output);
         durable::make_directory(&directory, output).map_err(LeaseError::io("make", &directory))?;
         let token = u64::from_le_bytes(
             frame::random_salt().map_err(LeaseError::io("draw a number for", &directory))?,
@@ -276,7 +276,7 @@ impl Lease {
 }
 
 fn path_of(output: &Path, number: u64) -> PathBuf {
-    directory(output).join(format!("lease-{number}"))
+    directory_of(output).join(format!("lease-{number}"))
 }
 
 fn text_of(claim: &Claim) -> io::Result<Vec<u8>> {
@@ -287,7 +287,7 @@ fn text_of(claim: &Claim) -> io::Result<Vec<u8>> {
 
 /// Numbers of all lease files.
 fn numbers_in(output: &Path) -> Result<Vec<u64>, LeaseError> {
-    let directory = directory(output);
+    let directory = directory_of(output);
     let failed = || LeaseError::io("list", &directory);
     let mut numbers = Vec::new();
     let entries = match fs::read_dir(&directory) {
@@ -351,7 +351,7 @@ mod tests {
     }
 
     fn put(output: &Path, number: u64, text: &[u8]) {
-        fs::create_dir_all(directory(output)).unwrap();
+        fs::create_dir_all(directory_of(output)).unwrap();
         fs::File::create(path_of(output, number)).unwrap().write_all(text).unwrap();
     }
 
@@ -415,7 +415,7 @@ mod tests {
         let mut lease = Lease::take(&output, holder("a", 1)).unwrap();
         fs::remove_dir_all(&output).unwrap();
         assert!(matches!(lease.renew(), Err(LeaseError::Io { .. })));
-        fs::create_dir_all(directory(&output)).unwrap();
+        fs::create_dir_all(directory_of(&output)).unwrap();
         lease.renew().unwrap();
     }
 

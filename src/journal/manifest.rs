@@ -14,7 +14,7 @@ use super::error::JournalError;
 use super::hash::OutputHash;
 use super::record::Done;
 use super::state::State;
-use super::{DIRECTORY, directory, durable, make_directory};
+use super::{DIRECTORY, directory_of, durable, make_directory};
 
 /// Name of the manifest in `OUT/.mpix/`.
 pub const NAME: &str = "SHA256SUMS";
@@ -30,7 +30,7 @@ const PIECE: usize = 1 << 17;
 /// When the system refuses; the manifest is then as it was.
 pub fn write(output: &Path, state: &State) -> Result<PathBuf, JournalError> {
     make_directory(output)?;
-    let path = directory(output).join(NAME);
+    let path = directory_of(output).join(NAME);
     let sorted = by_output(state);
     durable::write_successor(&path, |out| {
         sorted.iter().try_for_each(|(name, done)| out.write_all(&line(name, &done.output_sha256)))

@@ -53,17 +53,17 @@ pub const DIRECTORY: &str = ".mpix";
 
 /// `OUT/.mpix`.
 #[must_use]
-pub fn directory(output: &Path) -> PathBuf {
+pub fn directory_of(output: &Path) -> PathBuf {
     output.join(DIRECTORY)
 }
 
 /// `OUT/.mpix/journal`.
 fn journal_path(output: &Path) -> PathBuf {
-    directory(output).join("journal")
+    directory_of(output).join("journal")
 }
 
 /// Makes `OUT/.mpix`.
 fn make_directory(output: &Path) -> Result<(), JournalError> {
-    let directory = directory(output);
+    let directory = directory_of(output);
     durable::make_directory(&directory, output).map_err(JournalError::io("make", &directory))
 }

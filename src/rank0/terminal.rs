@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{on_one_line, tell};
-use crate::events::{RunEvent, Status};
+use crate::events::{RunEvent, Status, count_of};
 use crate::settings::{RunSettings, Verbosity};
 
 /// Time between two lines where there is no terminal.
@@ -51,7 +51,8 @@ impl Terminal {
                 self.say(&format!("mpix: failed: `{}` {}", failed.image, failed.reason));
             }
             RunEvent::Stopping { reason, in_hand } => {
-                self.say(&format!("mpix: {reason}: finishing what is in hand ({in_hand} images)"));
+                let in_hand = count_of(*in_hand, "image");
+                self.say(&format!("mpix: {reason}: finishing what is in hand ({in_hand})"));
             }
             RunEvent::RunStarted(_)
             | RunEvent::ImageGiven { .. }

@@ -4,7 +4,7 @@
 //! left out.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub(crate) struct Watchers {
 impl Watchers {
     /// Opens the log, and tells all of the start. The journal's directory must be there.
     pub(crate) fn open(settings: &RunSettings, started: RunStarted) -> Result<Self, UsageError> {
-        let directory = journal::directory(&settings.output);
+        let directory = journal::directory_of(&settings.output);
         let path = settings.log_file.clone().unwrap_or_else(|| log_path(&directory));
         let path = std::path::absolute(&path).unwrap_or(path);
         let log = LogFile::open(&path)
@@ -112,7 +112,6 @@ impl Watchers {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "`--json` asks for it")]
 fn print_line(entry: &Entry) -> io::Result<()> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
@@ -156,7 +155,7 @@ impl StatusFile {
     }
 }
 
-fn keep(directory: &PathBuf, statuses: &Receiver<Status>) {
+fn keep(directory: &Path, statuses: &Receiver<Status>) {
     let mut was_told = false;
     for status in statuses {
         if let Err(error) = status.write(directory)

@@ -134,7 +134,7 @@ mod tests {
         has_begun.recv_timeout(Duration::from_secs(30)).unwrap();
         assert!(heard.recv_timeout(Duration::from_millis(50)).is_err());
         pool.give_up(0).unwrap();
-        let mut next = || heard.recv_timeout(Duration::from_secs(30)).unwrap();
+        let next = || heard.recv_timeout(Duration::from_secs(30)).unwrap();
         assert_eq!((next(), next()), (1, 2));
         go_on.send(()).unwrap();
     }

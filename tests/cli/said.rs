@@ -15,7 +15,7 @@ fn a_run_ends_with_a_line_and_tells_each_failure() {
     let place = Place::with(&["in/a.png", "in/b.png"]);
     let run = place.mpix("run --op gray -o out in").expect_code(0);
     assert_eq!((run.stdout.as_str(), run.stderr.lines().count()), ("", 1), "{}", run.stderr);
-    assert!(run.tells(&["mpix: 2 of 2 images done, 0 failed, ", " megapixels in ", " s"]));
+    assert!(run.tells(&["mpix: 2 of 2 images done, 0 failed, ", " images/s, ", " gone"]));
     place.put("in/c.png", b"text");
     let run = place.mpix("run --op gray -o out in").expect_code(1);
     assert_eq!(run.stderr.lines().count(), 2, "{}", run.stderr);

@@ -19,10 +19,11 @@ impl Run<'_> {
             }
         }
         let settings = &self.reading.job.settings;
-        let too_many = settings.max_failures.is_exceeded(self.account.failed(), self.entries.len());
+        let failed = self.account.failed();
+        let too_many = settings.max_failures.is_exceeded(failed, self.entries.len());
         let timeout = settings.image_timeout;
         if too_many && self.stop.is_none() {
-            self.begin_to_stop(Stop::TooManyFailures)?;
+            self.begin_to_stop(Stop::TooManyFailures(failed))?;
         }
         let Some(seconds) = timeout else { return Ok(()) };
         for image in self.account.overdue(Duration::from_secs(seconds)) {

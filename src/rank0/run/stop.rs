@@ -14,7 +14,7 @@ pub(super) enum Stop {
     /// A signal asked for it.
     Signal(&'static str),
     /// More files failed than may.
-    TooManyFailures,
+    TooManyFailures(usize),
     /// The output directory cannot be written any more.
     Output(io::Error),
 }
@@ -23,7 +23,9 @@ impl Stop {
     fn reason(&self) -> String {
         match self {
             Self::Signal(name) => format!("stopped by {name}"),
-            Self::TooManyFailures => "too many failures (`--max-failures`)".to_owned(),
+            Self::TooManyFailures(count) => {
+                format!("gave up after {} (`--max-failures`)", count_of(*count, "failure"))
+            }
             Self::Output(error) => format!("the output directory cannot be written: {error}"),
         }
     }
@@ -55,7 +57,7 @@ impl Run<'_> {
             (None, 0) => (RunOutcome::AllDone, exit::DONE),
             (None, _) => (RunOutcome::SomeFailed, exit::SOME_FAILED),
             (Some(Stop::Signal(_)), _) => (RunOutcome::Stopped, exit::STOPPED),
-            (Some(Stop::TooManyFailures), _) => (RunOutcome::GaveUp, exit::SOME_FAILED),
+            (Some(Stop::TooManyFailures(_)), _) => (RunOutcome::GaveUp, exit::SOME_FAILED),
             (Some(Stop::Output(_)), _) => (RunOutcome::GaveUp, exit::OUTPUT),
         };
         let reason = self.stop.as_ref().map(Stop::reason);
