@@ -56,18 +56,17 @@ fn printed(run: &Run) -> Vec<Entry> {
 }
 
 fn done(entries: &[Entry]) -> Vec<&ImageDone> {
-    let done = |entry| match entry {
-        &Entry { event: RunEvent::ImageDone(ref done), .. } => Some(done),
-        _ => None,
+    let done = |entry| {
+        let Entry { event: RunEvent::ImageDone(done), .. } = entry else { return None };
+        Some(done)
     };
     entries.iter().filter_map(done).collect()
 }
 
 fn outcome(entries: &[Entry]) -> (Outcome, u8) {
-    match &entries.last().unwrap().event {
-        RunEvent::RunEnded(ended) => (ended.outcome, ended.exit_code),
-        other => panic!("{other:?}"),
-    }
+    let last = &entries.last().unwrap().event;
+    let RunEvent::RunEnded(ended) = last else { panic!("{last:?}") };
+    (ended.outcome, ended.exit_code)
 }
 
 #[test]
@@ -118,11 +117,9 @@ fn every_rank_is_told_of() {
         launch::finish(command).expect_code(1);
         let log = job.log();
         let warned = |rank| {
-            let is_warning = |entry: &&Entry| match &entry.event {
-                RunEvent::Message { rank: from, text, .. } => {
-                    *from == rank && text.contains("abacus") && entry.level == Level::Warn
-                }
-                _ => false,
+            let is_warning = |entry: &&Entry| {
+                let RunEvent::Message { rank: from, text, .. } = &entry.event else { return false };
+                *from == rank && text.contains("abacus") && entry.level == Level::Warn
             };
             log.iter().filter(is_warning).count()
         };
