@@ -43,9 +43,10 @@ lacking() {
   say "$*"
   exit 2
 }
+failure=1
 failed() {
   say "$*"
-  exit 1
+  exit "$failure"
 }
 
 address() { echo "10.64.0.$((10 + $1))"; }
@@ -403,17 +404,14 @@ status() {
 # It dies with this process, even if that is killed by what cannot be passed on.
 run_on() {
   local pid code signal
-  pid=$(host_pid "$1") || {
-    say "host$1 is down"
-    exit 125
-  }
+  pid=$(host_pid "$1") || failed "host$1 is down"
   shift
   source "$checkout/scripts/mpi_env.sh"
   unset TMPDIR
   export HOME=$dir/home TESTHOSTS_DIR=$dir
   setsid setpriv --pdeathsig KILL nsenter --target "$pid" --mount --uts --ipc --net --pid -- \
     env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
-    bash -c 'cd "$0" 2>/dev/null || cd; exec "$@"' "$PWD" "$@" <&0 &
+    bash -c 'cd "$1" 2>/dev/null || cd; shift; exec "$@"' "testhosts" "$PWD" "$@" <&0 &
   command=$!
   for signal in HUP INT QUIT TERM USR1 USR2; do
     trap "pass_on $signal" "$signal"
@@ -421,7 +419,7 @@ run_on() {
   while :; do
     interrupted=
     code=0
-    wait "$command" || code=$?
+    { wait "$command" || code=$?; } 2>/dev/null # what bash says of killed jobs
     [ -n "$interrupted" ] || exit "$code"
   done
 }
@@ -508,6 +506,7 @@ main() {
 
   dir=$(realpath -m "${TESTHOSTS_DIR:-${TMPDIR:-/tmp}/testhosts}")
   [[ $dir != *[[:space:]]* ]] || usage "TESTHOSTS_DIR=\`$dir\`: ssh's settings cannot name a path with blanks"
+  [ "$action" != exec ] || failure=125
   case $action in
     exec | kill | powerfail | revive | linkdown | linkup | rate)
       [ "$(id -u)" = 0 ] || lacking "making namespaces needs root: sudo scripts/testhosts.sh …"
