@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on Debian 12 and says what it does; run again, it does nothing.
 #   scripts/setup.sh          what building and running needs
-#   scripts/setup.sh --tests  that, and what the tests compare with
+#   scripts/setup.sh --tests  that, and what the tests compare with and their hosts are made of
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -101,6 +101,10 @@ end_process() {
   within "$LIMIT_SECONDS" is_gone "$@" || failed "process $1 does not die"
 }
 
+need_root() {
+  [ "$(id -u)" = 0 ] || lacking "namespaces need root: sudo scripts/testhosts.sh …"
+}
+
 need_switch() {
   switch=$(switch_pid) || failed "no hosts are up in $dir"
 }
@@ -265,7 +269,6 @@ sshd_program() {
 
 check_machine() {
   local program told
-  [ "$(id -u)" = 0 ] || lacking "making namespaces needs root: sudo scripts/testhosts.sh …"
   for program in ip tc unshare nsenter setsid setpriv ssh ssh-keygen pgrep; do
     command -v "$program" >/dev/null || lacking "\`$program\` is missing: run scripts/setup.sh --tests"
   done
@@ -369,7 +372,8 @@ down() {
   local switch above
   trap - EXIT
   [ -e "$dir" ] || return 0
-  [ -f "$dir/testhosts" ] && [ -O "$dir" ] || lacking "$dir is there, and is no set of test hosts of this user"
+  need_root
+  [ -f "$dir/testhosts" ] && [ -O "$dir" ] || lacking "$dir is there, and is no set of test hosts"
   if switch=$(switch_pid); then
     read -r _ _ _ above _ <"/proc/$switch/stat" || above=
     end_process "$switch" _switch "$dir"
@@ -508,10 +512,10 @@ main() {
   [[ $dir != *[[:space:]]* ]] || usage "TESTHOSTS_DIR=\`$dir\`: ssh's settings cannot name a path with blanks"
   [ "$action" != exec ] || failure=125
   case $action in
-    exec | kill | powerfail | revive | linkdown | linkup | rate)
-      [ "$(id -u)" = 0 ] || lacking "making namespaces needs root: sudo scripts/testhosts.sh …"
-      need_host "${1:-}"
-      ;;
+    up | status | exec | kill | powerfail | revive | linkdown | linkup | rate) need_root ;;
+  esac
+  case $action in
+    exec | kill | powerfail | revive | linkdown | linkup | rate) need_host "${1:-}" ;;
   esac
   case $action in
     up) up "$@" ;;

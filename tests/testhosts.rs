@@ -1,5 +1,6 @@
 //! The test hosts themselves, and the main job over three of them.
 #![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "what was measured, for those who ask by --nocapture")]
 
 mod hosts;
 mod launch;
@@ -262,11 +263,12 @@ fn nothing_is_left_and_sets_do_not_meet() {
         namespaces.extend(finish(command).expect_code(0).stdout.lines().map(str::to_owned));
     }
     assert_eq!(namespaces.len(), 16);
-    let _sleeping = hosts.exec(1, ["sleep", "100"]).spawn().expect("it starts");
+    let mut sleeping = hosts.exec(1, ["sleep", "100"]).spawn().expect("it starts");
     let directory = hosts.dir().to_owned();
     assert!(!left_of(&directory, &namespaces).is_empty());
     drop(hosts);
     assert_eq!(left_of(&directory, &namespaces), [""; 0]);
+    assert_eq!(sleeping.wait().expect("it ends").code(), Some(137));
     finish(other.exec(0, ["ssh", "host1", "true"])).expect_code(0);
 }
 
