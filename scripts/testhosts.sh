@@ -428,12 +428,19 @@ run_on() {
   done
 }
 
-# The command is the child of `nsenter`, which waits for it outside.
+# The command is the child of `nsenter`, which waits for it outside. `timeout` signals this process and then its
+# group: meanwhile the signal is ignored, so that the command gets it once, and that `pgrep` survives it.
 pass_on() {
-  local target
+  local target= tries
+  trap '' "$1"
   interrupted=yes
-  target=$(pgrep -P "$command") || target=$command
-  kill -s "$1" "$target" 2>/dev/null || true
+  for ((tries = 0; tries < 100; tries++)); do
+    target=$(pgrep -P "$command") && break
+    kill -0 "$command" 2>/dev/null || break
+    sleep 0.01 || true
+  done
+  kill -s "$1" "${target:-$command}" 2>/dev/null || true
+  trap "pass_on $1" "$1"
 }
 
 kill_host() {
