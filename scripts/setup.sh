@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
 # Installs what is missing on Debian 12 and says what it does; run again, it does nothing.
 #   scripts/setup.sh          what building and running needs
-#   scripts/setup.sh --tests  that, and what the tests compare with
+#   scripts/setup.sh --tests  that, and what the tests compare with and their hosts are made of
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { echo "setup: $*" >&2; }
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
 
 # Open MPI and what rsmpi's bindings are made with; cmake and nasm build libjpeg-turbo.
 packages=(openmpi-bin libopenmpi-dev libclang1-14 libclang-common-14-dev gcc g++ libc6-dev make cmake nasm)
 if [ "${1:-}" = --tests ]; then
   packages+=(python3 python3-venv procps mount util-linux)
+  # scripts/testhosts.sh; libwrap0 is what sshd needs beyond what openssh-client does.
+  packages+=(iproute2 openssh-client libwrap0)
 fi
 
 missing=()
@@ -19,11 +24,9 @@ for package in "${packages[@]}"; do
   [ "$state" = installed ] || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo)
   say "installing ${missing[*]}"
-  "${as_root[@]}" apt-get update -q >&2
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  as_root apt-get update -q >&2
+  as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
 fi
 
@@ -42,4 +45,22 @@ if [ "${1:-}" = --tests ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
     cp scripts/requirements.txt .venv/installed.txt
   fi
+fi
+
+# The test hosts run sshd. Installing openssh-server would open port 22 of this machine, now and after each boot,
+# which nobody asked for; so where it is not installed, the package is only unpacked here: a program, no service.
+if [ "${1:-}" = --tests ] && [ ! -x /usr/sbin/sshd ] && [ ! -x .testhosts/usr/sbin/sshd ]; then
+  say "unpacking openssh-server into .testhosts; no service is installed or started"
+  unpacked=$(mktemp -d .testhosts.XXXXXX)
+  trap 'rm -rf "$unpacked"' EXIT
+  download() { (cd "$unpacked" && apt-get download -q openssh-server >&2); }
+  # What apt knows may be out of date.
+  download || { as_root apt-get update -q >&2 && download; }
+  dpkg-deb -x "$unpacked"/openssh-server_*.deb "$unpacked"
+  if ldd "$unpacked/usr/sbin/sshd" | grep 'not found' >&2; then
+    say "sshd lacks these libraries"
+    exit 1
+  fi
+  rm -rf .testhosts "$unpacked"/*.deb
+  mv "$unpacked" .testhosts
 fi
