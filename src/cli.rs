@@ -105,10 +105,6 @@ pub struct RunArgs {
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=8))]
     pub depth: Option<u8>,
 
-    /// Refuse images of more pixels
-    #[arg(long, value_name = "N", default_value_t = 1 << 30, env = "MPIX_MAX_PIXELS")]
-    pub max_pixels: u64,
-
     /// Send ranks whole images, bands of rows, or what suits each image
     #[arg(long, value_enum, default_value_t = Distribute::Auto)]
     pub distribute: Distribute,
@@ -170,6 +166,44 @@ pub struct RunArgs {
     /// Print failures only
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
+
+    /// What is refused.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// What `mpix run` refuses: an image over a limit fails by its header, alone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits of one image")]
+pub struct LimitArgs {
+    /// Refuse images of more pixels
+    #[arg(long, value_name = "N", default_value_t = 1 << 30, env = "MPIX_MAX_PIXELS")]
+    pub max_pixels: u64,
+
+    /// Refuse wider images, in pixels, upright
+    #[arg(long, value_name = "N", env = "MPIX_MAX_WIDTH")]
+    pub max_width: Option<u64>,
+
+    /// Refuse higher images, in pixels, upright
+    #[arg(long, value_name = "N", env = "MPIX_MAX_HEIGHT")]
+    pub max_height: Option<u64>,
+
+    /// Refuse larger files, in bytes or with K, M, G, T, before they are read
+    #[arg(long, value_name = "SIZE", env = "MPIX_MAX_FILE_SIZE")]
+    pub max_file_size: Option<String>,
+
+    /// Refuse images of more bytes decoded: width x height x channels x bytes per sample
+    #[arg(long, value_name = "SIZE", env = "MPIX_MAX_DECODED")]
+    pub max_decoded: Option<String>,
+
+    /// Refuse images of more metadata: EXIF and ICC, decompressed, and texts of PNG. With --strip
+    /// the ICC profile does not count
+    #[arg(long, value_name = "SIZE", default_value = "32M", env = "MPIX_MAX_METADATA")]
+    pub max_metadata: String,
+
+    /// Refuse images that need more memory on a rank: file, decoded, filtered and encoded
+    #[arg(long, value_name = "SIZE", env = "MPIX_MAX_IMAGE_MEMORY")]
+    pub max_image_memory: Option<String>,
 }
 
 /// Formats that mpix writes.

@@ -448,6 +448,70 @@ pub enum ImageError {
         /// The limit.
         limit: u64,
     },
+    /// More bytes of pixels than `--max-decoded`.
+    #[error(
+        "decodes to {width} x {height} pixels of {pixel_bytes} bytes = {bytes} bytes, over the \
+         limit of {limit} (`--max-decoded`)"
+    )]
+    TooManyBytes {
+        /// Columns.
+        width: u64,
+        /// Rows.
+        height: u64,
+        /// Channels times bytes per sample.
+        pixel_bytes: u64,
+        /// Their product.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// More columns than `--max-width`.
+    #[error("is {width} pixels wide, over the limit of {limit} (`--max-width`)")]
+    TooWide {
+        /// Columns.
+        width: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// More rows than `--max-height`.
+    #[error("is {height} pixels high, over the limit of {limit} (`--max-height`)")]
+    TooHigh {
+        /// Rows.
+        height: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A larger file than `--max-file-size`.
+    #[error("is a file of {bytes} bytes, over the limit of {limit} (`--max-file-size`)")]
+    FileTooLarge {
+        /// Bytes of the file.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// More metadata than `--max-metadata`.
+    #[error(
+        "has at least {bytes} bytes of metadata, over the limit of {limit} (`--max-metadata`){}",
+        without.map(|bytes| format!("; with `--strip` it has {bytes}")).unwrap_or_default()
+    )]
+    TooMuchMetadata {
+        /// Bytes of metadata, counted until they were too many.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+        /// Bytes that are left with `--strip`, if the limit allows them.
+        without: Option<u64>,
+    },
+    /// More memory than `--max-image-memory` allows.
+    #[error(
+        "needs {need} bytes of memory on a rank, over the limit of {limit} (`--max-image-memory`)"
+    )]
+    TooMuchImageMemory {
+        /// Bytes needed.
+        need: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// More memory than `--memory` allows.
     #[error(
         "needs {need} bytes of memory, over the limit of {limit} for one image; `--memory {enough}` \
@@ -532,7 +596,14 @@ impl ImageError {
             | Self::NotAnImage { .. }
             | Self::Broken { .. }
             | Self::WrongExtension { .. } => FailureKind::NotAnImage,
-            Self::TooManyPixels { .. } | Self::TooMuchMemory { .. } => FailureKind::OverLimit,
+            Self::TooManyPixels { .. }
+            | Self::TooManyBytes { .. }
+            | Self::TooWide { .. }
+            | Self::TooHigh { .. }
+            | Self::FileTooLarge { .. }
+            | Self::TooMuchMetadata { .. }
+            | Self::TooMuchImageMemory { .. }
+            | Self::TooMuchMemory { .. } => FailureKind::OverLimit,
             Self::Depth { .. }
             | Self::Pixels { .. }
             | Self::Feature { .. }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::cli::{Distribute, OutputFormat, RunArgs};
+use crate::cli::{Distribute, LimitArgs, OutputFormat, RunArgs};
 use crate::error::UsageError;
-use crate::image_file::{DecodeOptions, Format};
+use crate::image_file::{DecodeOptions, Format, Limits};
 use crate::ops::OpSpec;
 
 /// How images are shared out.
@@ -117,7 +117,8 @@ impl RunSettings {
             return Err(UsageError::NoInputs);
         }
         let ops = args.ops.iter().map(|op| op.parse()).collect::<Result<_, _>>()?;
-        let memory = args.memory.as_deref().map(parse_size).transpose()?;
+        let memory = args.memory.as_deref().map(|text| parse_size("--memory", text)).transpose()?;
+        let limits = limits_of(&args.limits)?;
         Ok(Self {
             ops,
             inputs: args.inputs,
@@ -128,7 +129,7 @@ impl RunSettings {
             format: args.format.map(format_of),
             quality: args.quality,
             strip: args.strip,
-            decode: DecodeOptions { max_pixels: args.max_pixels, depth_8: args.depth == Some(8) },
+            decode: DecodeOptions { limits, depth_8: args.depth == Some(8), strip: args.strip },
             distribution: match args.distribute {
                 Distribute::Auto => Distribution::Auto,
                 Distribute::Images => Distribution::Images,
@@ -167,6 +168,22 @@ fn format_of(format: OutputFormat) -> Format {
     }
 }
 
+fn limits_of(args: &LimitArgs) -> Result<Limits, UsageError> {
+    let size = |flag, text: &Option<String>, default| {
+        text.as_deref().map_or(Ok(default), |text| parse_size(flag, text))
+    };
+    let default = Limits::DEFAULT;
+    Ok(Limits {
+        pixels: args.max_pixels,
+        width: args.max_width.unwrap_or(default.width),
+        height: args.max_height.unwrap_or(default.height),
+        file_bytes: size("--max-file-size", &args.max_file_size, default.file_bytes)?,
+        decoded_bytes: size("--max-decoded", &args.max_decoded, default.decoded_bytes)?,
+        metadata_bytes: parse_size("--max-metadata", &args.max_metadata)?,
+        memory_bytes: size("--max-image-memory", &args.max_image_memory, default.memory_bytes)?,
+    })
+}
+
 fn parse_max_failures(text: Option<&str>) -> Result<MaxFailures, UsageError> {
     let Some(text) = text else { return Ok(MaxFailures::Any) };
     let bad = |_| UsageError::MaxFailures { value: text.to_owned() };
@@ -177,8 +194,8 @@ fn parse_max_failures(text: Option<&str>) -> Result<MaxFailures, UsageError> {
 }
 
 /// A number of bytes, with K, M, G or T for powers of 1024.
-fn parse_size(text: &str) -> Result<u64, UsageError> {
-    let bad = || UsageError::Size { flag: "--memory", value: text.to_owned() };
+fn parse_size(flag: &'static str, text: &str) -> Result<u64, UsageError> {
+    let bad = || UsageError::Size { flag, value: text.to_owned() };
     let upper = text.trim().to_ascii_uppercase();
     let upper = upper.strip_suffix('B').unwrap_or(&upper);
     let upper = upper.strip_suffix('I').unwrap_or(upper);
@@ -208,6 +225,7 @@ mod tests {
 
     #[test]
     fn sizes_take_powers_of_1024() {
+        let parse_size = |text| parse_size("--memory", text);
         assert_eq!(parse_size("123").unwrap(), 123);
         assert_eq!(parse_size("2k").unwrap(), 2048);
         assert_eq!(parse_size("3 GiB").unwrap(), 3 << 30);

@@ -11,6 +11,8 @@ mod pictures;
 
 use std::io::{Cursor, Write};
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use image::ColorType;
 use mpix::image_file::{
     DecodeOptions, Format, Metadata, Picture, decode, encode, encode_bytes, read_header,
@@ -18,7 +20,7 @@ use mpix::image_file::{
 
 use pictures::{gif, jpeg, options, pixels, png_of_16_bits};
 
-const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 30, depth_8: true };
+const OPTIONS: DecodeOptions = DecodeOptions { depth_8: true, ..DecodeOptions::DEFAULT };
 /// Set, it keeps the allocator from learning to keep memory.
 const THRESHOLD: &str = "MALLOC_MMAP_THRESHOLD_";
 const WIDTH: usize = 3000;
@@ -99,7 +101,54 @@ fn no_codec_takes_more_memory_than_told() {
     assert!(own.env(THRESHOLD, "131072").status().unwrap().success());
 }
 
+/// A small PNG with a colour profile of so many zeros, compressed.
+fn profile_bomb(megabytes: usize) -> Vec<u8> {
+    let mut zlib = ZlibEncoder::new(b"bomb\0\0".to_vec(), Compression::best());
+    for _ in 0..megabytes {
+        zlib.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let content = zlib.finish().unwrap();
+    let mut chunk = b"iCCP".to_vec();
+    chunk.extend(content);
+    let mut crc = flate2::Crc::new();
+    crc.update(&chunk);
+    let length = u32::try_from(chunk.len() - 4).unwrap();
+    let whole = [&length.to_be_bytes(), &chunk[..], &crc.sum().to_be_bytes()].concat();
+    let mut file = pictures::file(Format::Png, 9, 9, 3);
+    let behind_header = 8 + 25;
+    file.splice(behind_header..behind_header, whole);
+    file
+}
+
+/// Metadata that is refused takes hardly any memory, whatever it would take.
+fn measure_metadata() {
+    let stripped = DecodeOptions { strip: true, ..OPTIONS };
+    let mut profile = vec![7; 100 << 20];
+    profile[16..20].copy_from_slice(b"RGB ");
+    let long = Metadata { icc: Some(profile), exif: None };
+    let with_profile = |format| encode(&[0; 12], 2, 2, 3, &long, &options(format)).unwrap();
+    let bomb = profile_bomb(500);
+    println!("a PNG of {} bytes with a profile of {} bytes", bomb.len(), 500 << 20);
+    for (name, file, options, refused, most) in [
+        ("PNG bomb", &bomb, OPTIONS, true, 1 << 20),
+        ("stripped PNG bomb", &bomb, stripped, false, 36 << 20),
+        ("PNG", &with_profile(Format::Png), OPTIONS, true, 1 << 20),
+        ("TIFF", &with_profile(Format::Tiff), OPTIONS, true, 1 << 20),
+        ("stripped TIFF", &with_profile(Format::Tiff), stripped, false, 1 << 20),
+        ("WebP", &with_profile(Format::WebP), OPTIONS, true, 1 << 20),
+        ("stripped WebP", &with_profile(Format::WebP), stripped, false, 1 << 20),
+    ] {
+        let Some((taken, outcome)) = peak(|| read_header(Cursor::new(file), &options)) else {
+            return;
+        };
+        println!("header of {name} with much metadata: {} KiB", taken >> 10);
+        assert_eq!(outcome.is_err(), refused, "{name}");
+        assert!(taken <= most, "{name}: {taken} bytes");
+    }
+}
+
 fn measure() {
+    measure_metadata();
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     for (name, file) in files() {
         let told = read_header(Cursor::new(&file), &OPTIONS).unwrap().decode_bytes;

@@ -3,33 +3,52 @@
 use std::io::{self, BufRead, Cursor, ErrorKind, Read, Seek, SeekFrom};
 
 use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder, Limits};
+use image::{ColorType, ImageDecoder};
 use serde::{Deserialize, Serialize};
 
 use super::bounded::Bounded;
 use super::guard::guarded;
 use super::jpeg_segments::{self, Head};
-use super::metadata::{MAX_BLOCK, without_exif_prefix};
-use super::{Format, Metadata, bmp, jpeg, memory, orientation, webp};
+use super::metadata::without_exif_prefix;
+use super::{Format, Limits, Metadata, bmp, jpeg, memory, orientation, png, tiff, webp};
 use crate::error::ImageError;
 
 /// Bytes that a decoder may take beside the picture: tables, profiles, lines.
 const DECODER_MEMORY: u64 = 64 << 20;
 
-/// Bytes that PNG's decoder may take for lines, blocks and texts.
+/// Bytes that PNG's decoder may take beside metadata: lines, and a profile that nobody wants.
 const PNG_MEMORY: u64 = 32 << 20;
-/// Bytes in which a header must end, those sought over not counted: two blocks, and more.
-const MAX_HEADER: usize = 48 << 20;
+/// What PNG's decoder counts for each byte of metadata.
+const PNG_METADATA_COST: u64 = 3;
+/// Bytes in which a header must end, those sought over not counted, beside the metadata that it may
+/// hold.
+const MAX_HEADER: usize = 16 << 20;
+/// Times that metadata is read: measured, then kept.
+const METADATA_READS: usize = 2;
 /// Copies of a block that a decoder and `decode` have at a time.
 const BLOCK_COPIES: u64 = 3;
 
 /// What may be decoded, and how.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DecodeOptions {
-    /// Most pixels of an image, columns times rows.
-    pub max_pixels: u64,
+    /// What is refused.
+    pub limits: Limits,
     /// Whether samples of 16 bits are cut to their upper 8, rather than refused.
     pub depth_8: bool,
+    /// Whether the colour profile is left in the file. EXIF is read either way: it may turn the
+    /// picture.
+    pub strip: bool,
+}
+
+impl DecodeOptions {
+    /// What `mpix run` does without flags.
+    pub const DEFAULT: Self = Self { limits: Limits::DEFAULT, depth_8: false, strip: false };
+
+    /// Bytes in which a header must end.
+    fn header_bytes(&self) -> usize {
+        let metadata = usize::try_from(self.limits.metadata_bytes).unwrap_or(usize::MAX);
+        metadata.saturating_mul(METADATA_READS).saturating_add(MAX_HEADER)
+    }
 }
 
 /// What a file holds, as its first bytes tell.
@@ -68,24 +87,25 @@ pub struct Picture {
 /// Reads the header of the image in `reader`, from its start, and no more of it than that needs.
 ///
 /// Nothing that grows with the image is allocated, and of a file without an end to its header, no
-/// more than some megabytes.
+/// more than some megabytes beside the metadata that the limits allow.
 ///
 /// # Errors
-/// When the content is no image, is broken, is over `max_pixels`, or has samples or pixels that
-/// mpix does not filter.
+/// When the content is no image, is broken, is over a limit, or has samples or pixels that mpix does
+/// not filter.
 pub fn read_header<R: BufRead + Seek>(
     reader: R,
     options: &DecodeOptions,
 ) -> Result<Header, ImageError> {
-    let mut reader = Bounded::new(reader, MAX_HEADER);
+    let mut reader = Bounded::new(reader, options.header_bytes());
     let format = sniff(&mut reader)?;
     guarded_decoder(format, || {
         if format == Format::Jpeg {
-            let head = jpeg_segments::read_head(&mut reader)?;
+            let head = jpeg_segments::read_head(&mut reader, options)?;
             let has_junk = !head.junk.is_empty();
             let (stored, mut metadata) = of_jpeg(head);
             let orientation = metadata.take_orientation();
-            let mut header = stored.checked(options)?.header(orientation, &metadata);
+            let stored = stored.checked(options)?.checked_upright(orientation, options)?;
+            let mut header = stored.header(orientation, &metadata);
             if has_junk {
                 // The file is copied without it.
                 header.decode_bytes +=
@@ -174,10 +194,8 @@ impl Stored {
         if pixels == 0 {
             return Err(broken(self.format, format!("it has {width} x {height} pixels")));
         }
-        if pixels > options.max_pixels {
-            let limit = options.max_pixels;
-            return Err(ImageError::TooManyPixels { width, height, pixels, limit });
-        }
+        let pixel_bytes = self.channels as u64 * u64::from(self.bits.div_ceil(8));
+        options.limits.check_pixels((width, height), pixel_bytes)?;
         if self.format == Format::Jpeg && self.bits != 8 {
             let feature = format!("{} bits per sample", self.bits);
             return Err(ImageError::Feature { format: self.format.name(), feature });
@@ -185,6 +203,15 @@ impl Stored {
         if self.bits > 8 && !options.depth_8 {
             return Err(ImageError::Depth { bits: self.bits });
         }
+        Ok(self)
+    }
+
+    fn checked_upright(
+        self,
+        orientation: Orientation,
+        options: &DecodeOptions,
+    ) -> Result<Self, ImageError> {
+        options.limits.check_sides(self.upright_size(orientation))?;
         Ok(self)
     }
 
@@ -221,12 +248,12 @@ fn decode_jpeg(
     options: &DecodeOptions,
     recycled: Vec<u8>,
 ) -> Result<Picture, ImageError> {
-    let mut head = jpeg_segments::read_head(Cursor::new(file))?;
+    let mut head = jpeg_segments::read_head(Cursor::new(file), options)?;
     let junk = std::mem::take(&mut head.junk);
     let (stored, mut metadata) = of_jpeg(head);
-    let stored = stored.checked(options)?;
-    let pixels = jpeg::decode(file, (stored.width, stored.height), &junk, recycled)?;
     let orientation = metadata.take_orientation();
+    let stored = stored.checked(options)?.checked_upright(orientation, options)?;
+    let pixels = jpeg::decode(file, (stored.width, stored.height), &junk, recycled)?;
     Ok(stored.picture(pixels, stored.channels, orientation, metadata))
 }
 
@@ -244,7 +271,7 @@ fn of_jpeg(head: Head) -> (Stored, Metadata) {
         decoder_bytes: memory::of_jpeg_decoder(width, height, output, coefficient_bytes)
             + head.app2_bytes,
     };
-    (stored, Metadata::of_blocks(head.icc, head.exif))
+    (stored, Metadata { icc: head.icc, exif: head.exif })
 }
 
 /// A file of any format but JPEG, whose header was read and found fit.
@@ -265,24 +292,16 @@ impl<'r> Opened<'r> {
     ) -> Result<Self, ImageError> {
         let gray_palette =
             format == Format::Bmp && bmp::has_gray_palette(&mut reader).unwrap_or(false);
-        let webp = if format == Format::WebP {
-            webp::chunks(&mut reader).map_err(|error| from_io(format, error))?
-        } else {
-            webp::Chunks::default()
-        };
+        let Beside { webp, png, tiff_profile } = beside_pixels(format, &mut reader, options)?;
         reader.rewind().map_err(ImageError::Unreadable)?;
-        let mut decoder = decoder(format, reader).map_err(|error| from_image(format, error))?;
-        let decoder_bytes = memory::of_decoder(format, decoder.as_ref(), webp);
+        let mut decoder =
+            decoder(format, reader, png).map_err(|error| from_image(format, error))?;
+        let decoder_bytes = memory::of_decoder(format, decoder.as_ref(), webp) + png.stored;
         let stored = Stored { decoder_bytes, ..stored(format, decoder.as_ref(), gray_palette)? };
         let stored = stored.checked(options)?;
         let limits = limits(format, decoder.as_ref());
-        // Before the limits, which `image` holds against a TIFF's profile, too.
-        let too_long = webp.longest_block > MAX_BLOCK as u64;
-        let (orientation, metadata) = if too_long {
-            (Orientation::NoTransforms, Metadata::default())
-        } else {
-            describe(format, decoder.as_mut())
-        };
+        let (orientation, metadata) = describe(format, decoder.as_mut(), tiff_profile, options)?;
+        let stored = stored.checked_upright(orientation, options)?;
         decoder.set_limits(limits).map_err(|error| from_image(format, error))?;
         Ok(Self { decoder, stored, gray_palette, orientation, metadata })
     }
@@ -308,13 +327,55 @@ impl<'r> Opened<'r> {
     }
 }
 
+/// What stands in a file beside its pixels.
+#[derive(Default)]
+struct Beside {
+    webp: webp::Chunks,
+    png: png::Blocks,
+    tiff_profile: Option<Vec<u8>>,
+}
+
+/// Measures metadata before a decoder reads it, and holds it against its limit.
+fn beside_pixels<R: BufRead + Seek>(
+    format: Format,
+    reader: &mut R,
+    options: &DecodeOptions,
+) -> Result<Beside, ImageError> {
+    let (limits, strip) = (&options.limits, options.strip);
+    let unread = |error| from_io(format, error);
+    let mut beside = Beside::default();
+    match format {
+        Format::WebP => {
+            let webp = webp::chunks(reader).map_err(unread)?;
+            limits.check_metadata(webp.exif_bytes, webp.icc_bytes, strip)?;
+            beside.webp = webp;
+        }
+        Format::Png => {
+            let most_profile = if strip { 0 } else { limits.metadata_bytes };
+            let png = png::blocks(reader, most_profile).map_err(unread)?;
+            limits.check_metadata(png.stored, png.inflated, strip)?;
+            beside.png = png;
+        }
+        Format::Tiff if !strip => {
+            if let Some(place) = tiff::profile(reader).map_err(unread)? {
+                limits.check_metadata(0, place.bytes, strip)?;
+                beside.tiff_profile = place.read(reader).map_err(unread)?;
+            }
+        }
+        Format::Jpeg | Format::Tiff | Format::Bmp | Format::Pnm | Format::Gif | Format::Qoi => {}
+    }
+    Ok(beside)
+}
+
 fn decoder<'r, R: BufRead + Seek + 'r>(
     format: Format,
     reader: R,
+    png: png::Blocks,
 ) -> image::ImageResult<Box<dyn ImageDecoder + 'r>> {
     use image::codecs;
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(PNG_MEMORY);
+    let mut limits = image::Limits::no_limits();
+    let metadata = png.stored.saturating_add(png.inflated).saturating_mul(PNG_METADATA_COST);
+    limits.max_alloc = Some(PNG_MEMORY.saturating_add(metadata));
     Ok(match format {
         Format::Jpeg => unreachable!("JPEG has its own decoder"),
         Format::Png => Box::new(codecs::png::PngDecoder::with_limits(reader, limits)?),
@@ -328,10 +389,10 @@ fn decoder<'r, R: BufRead + Seek + 'r>(
 }
 
 /// The picture, twice (decoders of TIFF keep a copy), and something for tables.
-fn limits(format: Format, decoder: &dyn ImageDecoder) -> Limits {
+fn limits(format: Format, decoder: &dyn ImageDecoder) -> image::Limits {
     let (width, height) = decoder.dimensions();
     let output = decoder.total_bytes();
-    let mut limits = Limits::no_limits();
+    let mut limits = image::Limits::no_limits();
     limits.max_image_width = Some(width);
     limits.max_image_height = Some(height);
     limits.max_alloc = Some(if format == Format::Gif {
@@ -365,16 +426,30 @@ fn stored(
 }
 
 /// Orientation and metadata. A block that cannot be read is as good as none: the pixels can be.
-fn describe(format: Format, decoder: &mut dyn ImageDecoder) -> (Orientation, Metadata) {
-    let icc = decoder.icc_profile().ok().flatten();
+///
+/// # Errors
+/// When they are over their limit.
+fn describe(
+    format: Format,
+    decoder: &mut dyn ImageDecoder,
+    tiff_profile: Option<Vec<u8>>,
+    options: &DecodeOptions,
+) -> Result<(Orientation, Metadata), ImageError> {
+    let icc = if options.strip || format == Format::Tiff {
+        tiff_profile
+    } else {
+        decoder.icc_profile().ok().flatten()
+    };
     let exif = decoder.exif_metadata().ok().flatten().map(without_exif_prefix);
-    let mut metadata = Metadata::of_blocks(icc, exif);
+    let bytes = |block: &Option<Vec<u8>>| block.as_ref().map_or(0, |block| block.len() as u64);
+    options.limits.check_metadata(bytes(&exif), bytes(&icc), options.strip)?;
+    let mut metadata = Metadata { icc, exif };
     let orientation = if format == Format::Tiff {
         decoder.orientation().unwrap_or(Orientation::NoTransforms)
     } else {
         metadata.take_orientation()
     };
-    (orientation, metadata)
+    Ok((orientation, metadata))
 }
 
 /// Keeps the upper byte of each sample of 16 bits, in place; the rest of the memory is given back.

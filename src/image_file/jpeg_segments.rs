@@ -3,9 +3,9 @@
 use std::io::{self, BufRead, Seek};
 use std::ops::Range;
 
-use super::Format;
 use super::decode::from_io;
 use super::metadata::EXIF_PREFIX;
+use super::{DecodeOptions, Format};
 use crate::error::ImageError;
 
 const ICC_PREFIX: &[u8] = b"ICC_PROFILE\0";
@@ -41,10 +41,14 @@ pub(super) struct Head {
 }
 
 /// Reads the segments from the start of `reader` to the first scan.
-pub(super) fn read_head<R: BufRead + Seek>(reader: R) -> Result<Head, ImageError> {
+pub(super) fn read_head<R: BufRead + Seek>(
+    reader: R,
+    options: &DecodeOptions,
+) -> Result<Head, ImageError> {
     let mut walk = Walk { reader, position: 0, junk: Vec::new() };
     let (mut frame, mut exif, mut icc_parts) = (None, None, Vec::new());
     let (mut scan, mut app2_bytes) = (Vec::new(), 0);
+    let (mut exif_bytes, mut icc_bytes) = (0, 0);
     walk.bytes::<2>()?;
     loop {
         match walk.next_marker()? {
@@ -59,8 +63,12 @@ pub(super) fn read_head<R: BufRead + Seek>(reader: R) -> Result<Head, ImageError
                 frame = frame.or(Some((marker, content)));
             }
             0xE1 => {
-                if let Some(block) = walk.content()?.strip_prefix(EXIF_PREFIX) {
-                    exif.get_or_insert_with(|| block.to_vec());
+                if let Some(block) = walk.content()?.strip_prefix(EXIF_PREFIX)
+                    && exif.is_none()
+                {
+                    exif_bytes = block.len() as u64;
+                    options.limits.check_metadata(exif_bytes, icc_bytes, options.strip)?;
+                    exif = Some(block.to_vec());
                 }
             }
             0xE2 => {
@@ -69,7 +77,11 @@ pub(super) fn read_head<R: BufRead + Seek>(reader: R) -> Result<Head, ImageError
                 if app2_bytes > MAX_APP2 {
                     return Err(broken("its APP2 segments hold more than any profile"));
                 }
-                if let Some(part) = content.strip_prefix(ICC_PREFIX) {
+                if let Some(part) = content.strip_prefix(ICC_PREFIX)
+                    && !options.strip
+                {
+                    icc_bytes += part.len() as u64;
+                    options.limits.check_metadata(exif_bytes, icc_bytes, options.strip)?;
                     icc_parts.push(part.to_vec());
                 }
             }
@@ -222,7 +234,7 @@ mod tests {
 
     fn head_of(segments: &[&[u8]]) -> Result<Head, ImageError> {
         let file = [&[b"\xFF\xD8".as_slice()], segments, &[SCAN]].concat().concat();
-        read_head(Cursor::new(file))
+        read_head(Cursor::new(file), &DecodeOptions::DEFAULT)
     }
 
     #[test]
@@ -268,7 +280,7 @@ mod tests {
         };
         let coefficients = |marker, scan: &[u8]| {
             let file = [b"\xFF\xD8".as_slice(), &frame(marker), scan].concat();
-            read_head(Cursor::new(file)).unwrap().coefficient_bytes
+            read_head(Cursor::new(file), &DecodeOptions::DEFAULT).unwrap().coefficient_bytes
         };
         let interleaved = b"\xFF\xDA\x00\x0C\x03\x01\x00\x02\x11\x03\x11\x00\x3F\x00";
         assert_eq!(coefficients(0xC0, interleaved), 0);

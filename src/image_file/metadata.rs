@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Format;
 
-/// Longest block that is carried over; more than a JPEG file can hold.
-pub(super) const MAX_BLOCK: usize = 16 << 20;
-
 /// Blocks that are carried over without being understood.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Metadata {
@@ -18,12 +15,6 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// These blocks, without those that are longer than any that is meant well.
-    pub(super) fn of_blocks(icc: Option<Vec<u8>>, exif: Option<Vec<u8>>) -> Self {
-        let fits = |block: &Vec<u8>| block.len() <= MAX_BLOCK;
-        Self { icc: icc.filter(fits), exif: exif.filter(fits) }
-    }
-
     /// Bytes of all blocks.
     pub(super) fn bytes(&self) -> u64 {
         [&self.icc, &self.exif].into_iter().flatten().map(|block| block.len() as u64).sum()

@@ -16,8 +16,7 @@
 //! | BMP | kept | dropped | dropped | gray | RGBA |
 //! | PNM | kept (as PAM) | dropped | dropped | gray | gray and alpha |
 //!
-//! A profile for grays is dropped where they are written as colours, and a block of more than 16 MiB
-//! wherever it stands.
+//! A profile for grays is dropped where they are written as colours.
 
 mod bmp;
 mod bounded;
@@ -27,14 +26,18 @@ mod format;
 mod guard;
 mod jpeg;
 mod jpeg_segments;
+mod limits;
 mod memory;
 mod metadata;
 mod orientation;
+mod png;
 mod pnm;
+mod tiff;
 mod webp;
 
 pub use decode::{DecodeOptions, Header, Picture, decode, read_header};
 pub use encode::{EncodeOptions, encode};
 pub use format::Format;
+pub use limits::Limits;
 pub use memory::encode_bytes;
 pub use metadata::Metadata;

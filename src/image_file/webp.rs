@@ -10,8 +10,10 @@ const MAX_CHUNKS: usize = 100_000;
 pub(super) struct Chunks {
     /// Whether it may hold alpha in a chunk of its own, frames and blocks.
     pub(super) extended: bool,
-    /// Length of the longest of its ICC and EXIF blocks.
-    pub(super) longest_block: u64,
+    /// Length of its longest EXIF block.
+    pub(super) exif_bytes: u64,
+    /// Length of its longest ICC block.
+    pub(super) icc_bytes: u64,
 }
 
 /// Walks the chunks from the start of `reader`, and leaves it anywhere.
@@ -32,7 +34,8 @@ pub(super) fn chunks<R: BufRead + Seek>(reader: &mut R) -> io::Result<Chunks> {
         let length = u64::from(u32::from_le_bytes([a, b, c, d]));
         match &name {
             b"VP8X" => found.extended = true,
-            b"ICCP" | b"EXIF" => found.longest_block = found.longest_block.max(length),
+            b"EXIF" => found.exif_bytes = found.exif_bytes.max(length),
+            b"ICCP" => found.icc_bytes = found.icc_bytes.max(length),
             _ => {}
         }
         if !found.extended {
@@ -62,7 +65,7 @@ mod tests {
         };
         let (head, frame) = (chunk(b"VP8X", &[0; 10]), chunk(b"ANMF", &[0; 33]));
         let both = found(&[head, chunk(b"ICCP", &[0; 7]), frame, chunk(b"EXIF", &[0; 9])]);
-        assert_eq!(both, Chunks { extended: true, longest_block: 9 });
+        assert_eq!(both, Chunks { extended: true, exif_bytes: 9, icc_bytes: 7 });
         assert_eq!(found(&[chunk(b"VP8L", &[0; 3]), chunk(b"EXIF", &[0; 9])]), Chunks::default());
         assert_eq!(found(&[]), Chunks::default());
     }

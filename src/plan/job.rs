@@ -27,7 +27,7 @@ impl Job {
     pub fn new(settings: RunSettings) -> Self {
         let work = Work {
             ops: settings.ops.clone(),
-            decode: settings.decode.clone(),
+            decode: settings.decode,
             quality: settings.quality,
             strip: settings.strip,
             threads: 1,

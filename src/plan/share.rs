@@ -61,6 +61,15 @@ impl Footprint {
             passes_in_bands: passes,
         }
     }
+
+    /// The most that it takes on one rank, shared out so.
+    #[must_use]
+    pub fn on_one_rank(&self, share: Share) -> u64 {
+        match share {
+            Share::Image => self.on_rank.max(self.held_whole),
+            Share::Bands => self.held_in_bands,
+        }
+    }
 }
 
 /// How to share out an image of `shape`, one of `images`.

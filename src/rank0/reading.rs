@@ -99,6 +99,7 @@ impl Reading {
         file: &File,
     ) -> Result<(Header, ImageShape), ImageError> {
         let file_bytes = file.metadata().map_err(ImageError::Unreadable)?.len();
+        self.job.work.decode.limits.check_file(file_bytes)?;
         let header = image_file::read_header(BufReader::new(file), &self.job.work.decode)?;
         if self.job.settings.format.is_none() {
             check_extension(&entry.input, header.format)?;
@@ -119,10 +120,12 @@ impl Reading {
     /// How an image of `shape` is shared out.
     ///
     /// # Errors
-    /// When no rank has the memory for it.
+    /// When no rank has the memory for it, or one may not have so much.
     pub(crate) fn share(&self, shape: &ImageShape) -> Result<(Share, Footprint), ImageError> {
         let wanted = self.job.settings.distribution;
-        choose(shape, &self.chain, &self.cluster, self.entries, wanted)
+        let (share, need) = choose(shape, &self.chain, &self.cluster, self.entries, wanted)?;
+        self.job.work.decode.limits.check_memory(need.on_one_rank(share))?;
+        Ok((share, need))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::time::{Duration, Instant};
 
 use mpix::error::ImageError;
-use mpix::image_file::{DecodeOptions, Format, Metadata, decode, encode, read_header};
+use mpix::image_file::{DecodeOptions, Format, Limits, Metadata, decode, encode, read_header};
 
 use crate::pictures::{Noise, OPTIONS, decoded, file, files_of_all_formats, options};
 
@@ -121,7 +121,7 @@ fn a_huge_picture_is_refused_by_its_header() {
     let error = error_of(&claims);
     assert!(
         matches!(error, ImageError::TooManyPixels { pixels: 3_600_000_000, limit, .. }
-            if limit == OPTIONS.max_pixels),
+            if limit == OPTIONS.limits.pixels),
         "{error}"
     );
     assert!(read_header(Cursor::new(&claims), &OPTIONS).is_err());
@@ -131,8 +131,11 @@ fn a_huge_picture_is_refused_by_its_header() {
 
 #[test]
 fn the_limit_counts_pixels_of_every_format() {
-    let exact = DecodeOptions { max_pixels: 61 * 37, depth_8: false };
-    let below = DecodeOptions { max_pixels: 61 * 37 - 1, depth_8: false };
+    let of_pixels = |pixels| {
+        let limits = Limits { pixels, ..Limits::DEFAULT };
+        DecodeOptions { limits, ..OPTIONS }
+    };
+    let (exact, below) = (of_pixels(61 * 37), of_pixels(61 * 37 - 1));
     for (format, file) in files_of_all_formats() {
         assert!(decode(&file, &exact, Vec::new()).is_ok(), "{format:?}");
         let error = decode(&file, &below, Vec::new()).unwrap_err();
@@ -164,32 +167,114 @@ fn too_many_scans_of_a_progressive_file_fail() {
 
 #[test]
 fn a_header_without_an_end_is_not_read_to_the_file_s() {
-    let long = vec![b'a'; 60 << 20];
+    let long = vec![b'a'; 90 << 20];
     let error_of = |start: &[u8]| {
         let file = [start, &long].concat();
         read_header(Cursor::new(&file), &OPTIONS).unwrap_err().to_string()
     };
     let error = error_of(b"\xFF\xD8\xFF\xE9\0\x02");
-    assert!(error.contains("header does not end within 50331648 bytes"), "{error}");
+    assert!(error.contains("header does not end within 83886080 bytes"), "{error}");
     // A comment.
     let error = error_of(b"P5\n#");
     assert!(error.contains("ends early"), "{error}");
 }
 
+/// A colour profile of so many bytes, which a PNG file compresses well.
+fn profile(bytes: usize) -> Vec<u8> {
+    let mut profile = vec![0; bytes];
+    profile[16..20].copy_from_slice(b"RGB ");
+    profile
+}
+
+fn file_with(format: Format, icc: Option<Vec<u8>>, exif: Option<Vec<u8>>) -> Vec<u8> {
+    encode(&[0; 12], 2, 2, 3, &Metadata { icc, exif }, &options(format)).unwrap()
+}
+
+fn with_metadata_limit(metadata_bytes: u64, strip: bool) -> DecodeOptions {
+    let limits = Limits { metadata_bytes, ..OPTIONS.limits };
+    DecodeOptions { limits, strip, ..OPTIONS }
+}
+
+/// What a header's limits say to a file, and that decoding says the same.
+fn told(file: &[u8], options: &DecodeOptions) -> Result<(), String> {
+    let header = read_header(Cursor::new(file), options).map(drop).map_err(|e| e.to_string());
+    let decoded = decode(file, options, Vec::new()).map(drop).map_err(|e| e.to_string());
+    assert_eq!(header, decoded);
+    header
+}
+
 #[test]
-fn blocks_beyond_all_measure_are_dropped() {
-    let long = Metadata { icc: None, exif: Some(vec![7; (16 << 20) + 1]) };
-    let fine = Metadata { icc: None, exif: Some(vec![7; 16 << 20]) };
-    for format in [Format::Png, Format::WebP] {
-        let exif = |metadata: &Metadata| {
-            let file = encode(&[0; 12], 2, 2, 3, metadata, &options(format)).unwrap();
-            let header = read_header(Cursor::new(&file), &OPTIONS).unwrap();
-            assert!(header.decode_bytes < 64 << 20, "{format:?}: {}", header.decode_bytes);
-            decoded(&file).metadata.exif.map(|exif| exif.len())
-        };
-        assert_eq!(exif(&long), None, "{format:?}");
-        assert_eq!(exif(&fine), Some(16 << 20), "{format:?}");
+fn metadata_is_held_against_its_limit() {
+    for (format, exif) in
+        [(Format::Png, 900), (Format::WebP, 900), (Format::Jpeg, 900), (Format::Tiff, 0)]
+    {
+        let file = file_with(format, Some(profile(5000)), Some(vec![7; exif]));
+        let at_least = u64::try_from(5000 + exif).unwrap();
+        let error = told(&file, &with_metadata_limit(4000, false)).unwrap_err();
+        let words = ["bytes of metadata, over the limit of 4000 (`--max-metadata`)", "`--strip`"];
+        assert!(words.iter().all(|word| error.contains(word)), "{format:?}: {error}");
+        assert!(told(&file, &with_metadata_limit(at_least - 1, false)).is_err(), "{format:?}");
+        told(&file, &with_metadata_limit(at_least, false)).unwrap();
+        let stripped = 1100;
+        told(&file, &with_metadata_limit(stripped, true)).unwrap();
+        let kept = decode(&file, &with_metadata_limit(stripped, true), Vec::new()).unwrap();
+        assert_eq!(kept.metadata.icc, None, "{format:?}: not wanted");
+        assert_eq!(decoded(&file).metadata.icc.map(|icc| icc.len()), Some(5000), "{format:?}");
     }
+}
+
+#[test]
+fn exif_may_turn_the_picture_and_counts_though_it_is_stripped() {
+    for format in [Format::Png, Format::WebP, Format::Jpeg] {
+        let file = file_with(format, None, Some(vec![7; 900]));
+        for strip in [false, true] {
+            let error = told(&file, &with_metadata_limit(899, strip)).unwrap_err();
+            assert!(error.ends_with("over the limit of 899 (`--max-metadata`)"), "{error}");
+            told(&file, &with_metadata_limit(900, strip)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn much_metadata_that_the_limit_allows_is_kept() {
+    let megabytes = 20 << 20;
+    for format in [Format::Png, Format::WebP, Format::Tiff, Format::Jpeg] {
+        let most = if format == Format::Jpeg { 16_000_000 } else { megabytes };
+        let file = file_with(format, Some(profile(most)), None);
+        let header = read_header(Cursor::new(&file), &OPTIONS).unwrap();
+        assert!(header.decode_bytes < 128 << 20, "{format:?}: {}", header.decode_bytes);
+        assert_eq!(decoded(&file).metadata.icc.map(|icc| icc.len()), Some(most), "{format:?}");
+    }
+    let exif = Some(vec![7; 33 << 20]);
+    for format in [Format::Png, Format::WebP] {
+        let file = file_with(format, None, exif.clone());
+        assert!(told(&file, &OPTIONS).unwrap_err().contains("--max-metadata"), "{format:?}");
+        told(&file, &with_metadata_limit(33 << 20, false)).unwrap();
+    }
+}
+
+#[test]
+fn sides_and_bytes_are_those_of_the_upright_picture() {
+    let turned = crate::metadata::exif(6);
+    for format in [Format::Jpeg, Format::Png, Format::WebP] {
+        let metadata = Metadata { icc: None, exif: Some(turned.clone()) };
+        let file = encode(&[0; 600], 20, 10, 3, &metadata, &options(format)).unwrap();
+        let limited = |limits| DecodeOptions { limits, ..OPTIONS };
+        let fits = Limits { width: 10, height: 20, decoded_bytes: 600, ..Limits::DEFAULT };
+        told(&file, &limited(fits)).unwrap();
+        for (limits, words) in [
+            (Limits { width: 9, ..fits }, "is 10 pixels wide, over the limit of 9"),
+            (Limits { height: 19, ..fits }, "is 20 pixels high, over the limit of 19"),
+            (Limits { decoded_bytes: 599, ..fits }, "20 x 10 pixels of 3 bytes = 600 bytes"),
+        ] {
+            let error = told(&file, &limited(limits)).unwrap_err();
+            assert!(error.contains(words), "{format:?}: {error}");
+        }
+    }
+    let deep = crate::pictures::png_of_16_bits(20, 10, image::ColorType::Rgb16);
+    let limits = Limits { decoded_bytes: 1199, ..Limits::DEFAULT };
+    let error = told(&deep, &DecodeOptions { limits, depth_8: true, strip: false }).unwrap_err();
+    assert!(error.contains("pixels of 6 bytes = 1200 bytes"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! Pictures and files made by code.
 
-use mpix::image_file::{DecodeOptions, EncodeOptions, Format, Metadata, Picture, decode, encode};
+use mpix::image_file::{
+    DecodeOptions, EncodeOptions, Format, Limits, Metadata, Picture, decode, encode,
+};
 
-pub(crate) const OPTIONS: DecodeOptions = DecodeOptions { max_pixels: 1 << 24, depth_8: false };
+pub(crate) const OPTIONS: DecodeOptions = DecodeOptions {
+    limits: Limits { pixels: 1 << 24, ..Limits::DEFAULT },
+    ..DecodeOptions::DEFAULT
+};
 
 /// Numbers that look random and are the same in each run.
 pub(crate) struct Noise(pub(crate) u64);
