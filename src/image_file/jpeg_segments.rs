@@ -80,7 +80,7 @@ pub(super) fn read_head<R: BufRead + Seek>(
                 if let Some(part) = content.strip_prefix(ICC_PREFIX)
                     && !options.strip
                 {
-                    icc_bytes += part.len() as u64;
+                    icc_bytes += part.len().saturating_sub(2) as u64; // its number, and of how many
                     options.limits.check_metadata(exif_bytes, icc_bytes, options.strip)?;
                     icc_parts.push(part.to_vec());
                 }
