@@ -181,11 +181,13 @@ pub struct LimitArgs {
     pub max_pixels: u64,
 
     /// Refuse wider images, in pixels, upright
-    #[arg(long, value_name = "N", env = "MPIX_MAX_WIDTH")]
+    #[arg(long, value_name = "N", env = "MPIX_MAX_WIDTH",
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub max_width: Option<u64>,
 
     /// Refuse higher images, in pixels, upright
-    #[arg(long, value_name = "N", env = "MPIX_MAX_HEIGHT")]
+    #[arg(long, value_name = "N", env = "MPIX_MAX_HEIGHT",
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub max_height: Option<u64>,
 
     /// Refuse larger files, in bytes or with K, M, G, T, before they are read
