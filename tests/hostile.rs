@@ -1,7 +1,6 @@
 //! Files made to hurt, all in one directory with good pictures: each is refused by name, with the
 //! limit that it is over and its flag, a second run tells them again, and memory stays small.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-#![expect(clippy::print_stdout, reason = "the figures")]
 
 mod launch;
 #[path = "image_files/pictures.rs"]
@@ -253,12 +252,10 @@ fn assert_told(run: &Run, names: &[&str], other_words: &[&str]) {
 
 fn kinds(output: &Path) -> HashMap<String, FailureKind> {
     let state = mpix::journal::read(output).unwrap();
-    let failed = state.live_records().filter_map(|record| match record {
-        Record::Failed(failed) => {
-            let name = failed.input.file_name().unwrap().to_str().unwrap().to_owned();
-            Some((name, failed.kind))
-        }
-        _ => None,
+    let failed = state.live_records().filter_map(|record| {
+        let Record::Failed(failed) = record else { return None };
+        let name = failed.input.file_name().unwrap().to_str().unwrap().to_owned();
+        Some((name, failed.kind))
     });
     failed.collect()
 }

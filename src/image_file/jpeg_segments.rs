@@ -46,9 +46,7 @@ pub(super) fn read_head<R: BufRead + Seek>(
     options: &DecodeOptions,
 ) -> Result<Head, ImageError> {
     let mut walk = Walk { reader, position: 0, junk: Vec::new() };
-    let (mut frame, mut exif, mut icc_parts) = (None, None, Vec::new());
-    let (mut scan, mut app2_bytes) = (Vec::new(), 0);
-    let (mut exif_bytes, mut icc_bytes) = (0, 0);
+    let (mut frame, mut scan, mut blocks) = (None, Vec::new(), Blocks::default());
     walk.bytes::<2>()?;
     loop {
         match walk.next_marker()? {
@@ -62,29 +60,8 @@ pub(super) fn read_head<R: BufRead + Seek>(
                 let content = walk.content()?;
                 frame = frame.or(Some((marker, content)));
             }
-            0xE1 => {
-                if let Some(block) = walk.content()?.strip_prefix(EXIF_PREFIX)
-                    && exif.is_none()
-                {
-                    exif_bytes = block.len() as u64;
-                    options.limits.check_metadata(exif_bytes, icc_bytes, options.strip)?;
-                    exif = Some(block.to_vec());
-                }
-            }
-            0xE2 => {
-                let content = walk.content()?;
-                app2_bytes += APP2_COST + content.len();
-                if app2_bytes > MAX_APP2 {
-                    return Err(broken("its APP2 segments hold more than any profile"));
-                }
-                if let Some(part) = content.strip_prefix(ICC_PREFIX)
-                    && !options.strip
-                {
-                    icc_bytes += part.len().saturating_sub(2) as u64; // its number, and of how many
-                    options.limits.check_metadata(exif_bytes, icc_bytes, options.strip)?;
-                    icc_parts.push(part.to_vec());
-                }
-            }
+            0xE1 => blocks.take_app1(&walk.content()?, options)?,
+            0xE2 => blocks.take_app2(&walk.content()?, options)?,
             _ => walk.skip_content()?,
         }
     }
@@ -101,12 +78,54 @@ pub(super) fn read_head<R: BufRead + Seek>(
         height: height.into(),
         precision,
         components,
-        exif,
+        exif: blocks.exif,
         coefficient_bytes,
-        app2_bytes: app2_bytes as u64,
-        icc: joined(icc_parts),
+        app2_bytes: blocks.app2_bytes as u64,
+        icc: joined(blocks.icc_parts),
         junk: walk.junk,
     })
+}
+
+/// Metadata as far as it was read.
+#[derive(Default)]
+struct Blocks {
+    exif: Option<Vec<u8>>,
+    icc_parts: Vec<Vec<u8>>,
+    icc_bytes: u64,
+    app2_bytes: usize,
+}
+
+impl Blocks {
+    fn take_app1(&mut self, content: &[u8], options: &DecodeOptions) -> Result<(), ImageError> {
+        if let Some(block) = content.strip_prefix(EXIF_PREFIX)
+            && self.exif.is_none()
+        {
+            self.exif = Some(block.to_vec());
+            return self.check(options);
+        }
+        Ok(())
+    }
+
+    fn take_app2(&mut self, content: &[u8], options: &DecodeOptions) -> Result<(), ImageError> {
+        self.app2_bytes += APP2_COST + content.len();
+        if self.app2_bytes > MAX_APP2 {
+            return Err(broken("its APP2 segments hold more than any profile"));
+        }
+        if let Some(part) = content.strip_prefix(ICC_PREFIX)
+            && !options.strip
+        {
+            // Without its number, and of how many.
+            self.icc_bytes += part.len().saturating_sub(2) as u64;
+            self.icc_parts.push(part.to_vec());
+            return self.check(options);
+        }
+        Ok(())
+    }
+
+    fn check(&self, options: &DecodeOptions) -> Result<(), ImageError> {
+        let exif_bytes = self.exif.as_ref().map_or(0, |block| block.len() as u64);
+        options.limits.check_metadata(exif_bytes, self.icc_bytes, options.strip)
+    }
 }
 
 /// Bytes of the coefficients of all components: blocks of 64, two bytes each, enough of them for
