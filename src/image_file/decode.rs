@@ -296,7 +296,8 @@ impl<'r> Opened<'r> {
         reader.rewind().map_err(ImageError::Unreadable)?;
         let mut decoder =
             decoder(format, reader, png).map_err(|error| from_image(format, error))?;
-        let decoder_bytes = memory::of_decoder(format, decoder.as_ref(), webp) + png.stored;
+        let decoder_bytes =
+            memory::of_decoder(format, decoder.as_ref(), webp).saturating_add(png.stored);
         let stored = Stored { decoder_bytes, ..stored(format, decoder.as_ref(), gray_palette)? };
         let stored = stored.checked(options)?;
         let limits = limits(format, decoder.as_ref());

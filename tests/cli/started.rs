@@ -58,3 +58,26 @@ fn an_unknown_simd_level_is_told_once() {
         assert!(!run.stderr.contains("MPIX_SIMD"), "{}", run.stderr);
     }
 }
+
+#[test]
+fn each_limit_may_come_from_the_environment_and_a_flag_is_stronger() {
+    let place = Place::with(&["in/a.png"]);
+    let line = "run --op gray -o out in";
+    for (variable, value, flag) in [
+        ("MPIX_MAX_PIXELS", "99", "--max-pixels"),
+        ("MPIX_MAX_WIDTH", "29", "--max-width"),
+        ("MPIX_MAX_HEIGHT", "19", "--max-height"),
+        ("MPIX_MAX_FILE_SIZE", "50", "--max-file-size"),
+        ("MPIX_MAX_DECODED", "1K", "--max-decoded"),
+        ("MPIX_MAX_IMAGE_MEMORY", "2K", "--max-image-memory"),
+    ] {
+        let limits = [(variable, value)];
+        let run = with_variables(&place, &limits, line).expect_code(1);
+        assert!(run.tells(&["a.png", "over the limit of", &format!("(`{flag}`)")]), "{run:?}");
+        let plan = format!("run -n --op gray {flag} 100000000 -o out in");
+        let run = with_variables(&place, &limits, &plan).expect_code(0);
+        assert!(run.stdout.contains("0 would fail"), "{flag}: {}", run.stdout);
+    }
+    let run = with_variables(&place, &[("MPIX_MAX_METADATA", "much")], line).expect_code(2);
+    assert!(run.tells(&["--max-metadata much", "no size"]), "{}", run.stderr);
+}
