@@ -56,11 +56,12 @@ fn printed(run: &Run) -> Vec<Entry> {
 }
 
 fn done(entries: &[Entry]) -> Vec<&ImageDone> {
-    let done = |entry| {
-        let Entry { event: RunEvent::ImageDone(done), .. } = entry else { return None };
-        Some(done)
-    };
-    entries.iter().filter_map(done).collect()
+    entries.iter().filter_map(image_done).collect()
+}
+
+fn image_done(entry: &Entry) -> Option<&ImageDone> {
+    let RunEvent::ImageDone(done) = &entry.event else { return None };
+    Some(done)
 }
 
 fn outcome(entries: &[Entry]) -> (Outcome, u8) {
