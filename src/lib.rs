@@ -13,6 +13,7 @@
 //! | [`op_list`] | `mpix ops` |
 //! | [`ops`] | the ops, their chain, their kernels |
 //! | [`verify`] | `mpix verify` |
+//! | [`host`] | what the host of this process offers |
 //! | [`band`] | rows that know where they stand in their image |
 //! | [`image_file`] | decode, encode, metadata |
 //! | [`source`] | where images come from and where results go |
@@ -23,6 +24,7 @@
 pub mod band;
 pub mod cli;
 pub mod error;
+pub mod host;
 pub mod image_file;
 pub mod journal;
 pub mod op_list;
