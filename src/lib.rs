@@ -13,6 +13,7 @@
 //! | [`op_list`] | `mpix ops` |
 //! | [`ops`] | the ops, their chain, their kernels |
 //! | [`verify`] | `mpix verify` |
+//! | [`launch`] | what starts the ranks: hostfiles |
 //! | [`host`] | what the host of this process offers |
 //! | [`band`] | rows that know where they stand in their image |
 //! | [`image_file`] | decode, encode, metadata |
@@ -27,6 +28,7 @@ pub mod error;
 pub mod host;
 pub mod image_file;
 pub mod journal;
+pub mod launch;
 pub mod op_list;
 pub mod ops;
 pub mod plan;

@@ -38,6 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("journal", &["error"]),
+    ("launch", &["settings", "journal", "error"]),
     ("op_list", &["ops"]),
     ("verify", &["journal", "error"]),
 ];
