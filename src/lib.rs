@@ -13,6 +13,7 @@
 //! | [`op_list`] | `mpix ops` |
 //! | [`ops`] | the ops, their chain, their kernels |
 //! | [`verify`] | `mpix verify` |
+//! | [`doctor`] | `mpix doctor`: what this machine and the hosts of a hostfile have |
 //! | [`launch`] | what starts the ranks: hostfiles |
 //! | [`host`] | what the host of this process offers |
 //! | [`band`] | rows that know where they stand in their image |
@@ -24,6 +25,7 @@
 
 pub mod band;
 pub mod cli;
+pub mod doctor;
 pub mod error;
 pub mod host;
 pub mod image_file;

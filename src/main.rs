@@ -27,7 +27,11 @@ fn start_log(cli: &Cli) {
     let level = match &cli.command {
         Command::Run(args) if args.quiet => "error",
         Command::Run(args) if args.verbose > 1 => "debug",
-        Command::Run(_) | Command::Verify(_) | Command::Ops(_) | Command::Completions(_) => "warn",
+        Command::Run(_)
+        | Command::Verify(_)
+        | Command::Doctor(_)
+        | Command::Ops(_)
+        | Command::Completions(_) => "warn",
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
         .format_target(false)

@@ -39,6 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("journal", &["error"]),
     ("launch", &["settings", "journal", "error"]),
+    ("doctor", &["host", "launch", "ops", "transport", "error"]),
     ("op_list", &["ops"]),
     ("verify", &["journal", "error"]),
 ];
