@@ -53,10 +53,11 @@ pub struct Diagnosis {
 pub fn examine(request: &Request) -> Result<Diagnosis, Error> {
     let hostfile = request.hostfile.as_deref().map(hostfile::read).transpose();
     let hostfile = hostfile.map_err(|error| UsageError::Hostfile(Box::new(error)))?;
-    let mut hosts = vec![this_host::examine(&request.output, hostfile.is_some())];
+    let agent = this_host::agent();
+    let mut hosts = vec![this_host::examine(&request.output, &agent, hostfile.is_some())];
     if let Some(hostfile) = hostfile {
         hosts[0].findings.push(oddities(&hostfile));
-        let head = Head::new(&hosts[0], request.timeout);
+        let head = Head::new(&hosts[0], agent, request.timeout);
         let others = remote::examine(&hostfile.hosts, &head);
         let (own, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|other| other.is_head);
         hosts[0].findings.extend(own.into_iter().flat_map(|own| own.report.findings));

@@ -100,7 +100,9 @@ fn doctor(args: DoctorArgs) -> Result<u8, Error> {
     let timeout = Duration::from_secs(args.timeout);
     let request = Request { hostfile: args.hostfile, output: args.output, timeout };
     let diagnosis = doctor::examine(&request)?;
-    let colours = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+    // mpirun gives ranks a terminal, and copies what they write there to what may be none.
+    let choice = anstream::AutoStream::choice(&io::stdout());
+    let colours = choice != anstream::ColorChoice::Never && Launch::of_this_process().is_none();
     let form = if args.json { Form::Json } else { Form::Text { colours, all: args.verbose } };
     print(|out| diagnosis.print(form, out))?;
     Ok(diagnosis.exit_code())

@@ -40,10 +40,11 @@ pub(super) struct Said {
     pub(super) stderr: String,
 }
 
-/// The program that a shell would start.
+/// The program that a shell would start; `name` may be a path, too.
 pub(super) fn find(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let places = env::split_paths(&path).map(|place| place.join(name));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let as_it_is = name.contains('/').then(|| PathBuf::from(name));
+    let places = as_it_is.into_iter().chain(env::split_paths(&path).map(|place| place.join(name)));
     places.into_iter().find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok())
 }
 

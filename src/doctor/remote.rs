@@ -1,12 +1,14 @@
 //! Other hosts, asked by ssh: `mpix doctor --json` there, at the same path as here.
 
 mod answer;
-mod ssh;
+pub(super) mod ssh;
 
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use ssh::Agent;
 
 use super::{Check, Finding, Report, program};
 use crate::launch::hostfile::HostEntry;
@@ -22,6 +24,7 @@ pub(super) struct Head {
     program: String,
     mpi_library: Option<String>,
     cores: Option<usize>,
+    agent: Agent,
     timeout: Duration,
 }
 
@@ -33,7 +36,7 @@ pub(super) struct Other {
 }
 
 impl Head {
-    pub(super) fn new(own: &Report, timeout: Duration) -> Self {
+    pub(super) fn new(own: &Report, agent: Agent, timeout: Duration) -> Self {
         Self {
             host: own.host.clone(),
             version: own.version.clone().unwrap_or_default(),
@@ -41,6 +44,7 @@ impl Head {
             program: own.program.clone().unwrap_or_else(|| "mpix".to_owned()),
             mpi_library: own.mpi_library.clone(),
             cores: own.cores,
+            agent,
             timeout,
         }
     }
@@ -85,10 +89,10 @@ fn examine_one(host: &HostEntry, head: &Head) -> Other {
         return Other { is_head: true, report };
     }
     let start = Instant::now();
-    let said = program::run(&mut ssh::command(host, &head.program), head.timeout);
+    let said = program::run(&mut head.agent.command(host, &head.program), head.timeout);
     let mut report = match said {
         Ok(said) => answer::report(host, head, &said, start.elapsed()),
-        Err(error) => Report::of_unknown(host.name.clone(), ssh::silence(host, &error)),
+        Err(error) => Report::of_unknown(host.name.clone(), head.agent.silence(host, &error)),
     };
     if report.version.is_some() {
         report.findings.push(slots(host, report.cores));
@@ -126,6 +130,7 @@ mod tests {
             program: "/opt/mpix".into(),
             mpi_library: Some("Open MPI v4.1.4, package: x".into()),
             cores: Some(2),
+            agent: Agent::new(None, |_| true),
             timeout: Duration::from_secs(1),
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::process::geteuid;
 
 use super::mpi::{self, Family};
+use super::remote::ssh::{Agent, INSTALL};
 use super::{
     Check, Finding, Report, cores, disk, limits, memory, program, shared_memory, simd, slurm,
 };
@@ -17,9 +18,9 @@ pub(super) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Looks at this host. `output`: where results would go. `needs_ssh`: whether others are to be
-/// reached from here.
-pub(super) fn examine(output: &Path, needs_ssh: bool) -> Report {
+/// Looks at this host. `output`: where results would go. `agent`: what reaches other hosts, and whether
+/// that is needed.
+pub(super) fn examine(output: &Path, agent: &Agent, needs_agent: bool) -> Report {
     let version = env!("CARGO_PKG_VERSION");
     let program = env::current_exe().ok().map(|path| path.display().to_string());
     let library = mpi_library();
@@ -36,7 +37,7 @@ pub(super) fn examine(output: &Path, needs_ssh: bool) -> Report {
     findings.extend(limits::check(Limits::of_this_process(), limits::has_infiniband()));
     findings.extend([
         shared_memory::check(Path::new("/dev/shm"), &host::name()),
-        ssh(needs_ssh),
+        reaching(agent, needs_agent),
         root(geteuid().as_raw(), library.as_deref(), &variable),
         slurm::check(&cores, &variable),
     ]);
@@ -50,12 +51,23 @@ pub(super) fn examine(output: &Path, needs_ssh: bool) -> Report {
     }
 }
 
-fn ssh(needed: bool) -> Finding {
-    let cure = "install it, on Debian `apt-get install openssh-client`";
-    match program::find("ssh") {
+/// The agent that `mpirun` would reach other hosts by.
+pub(super) fn agent() -> Agent {
+    let named = variable("OMPI_MCA_plm_rsh_agent");
+    Agent::new(named.as_deref(), |program| program::find(program).is_some())
+}
+
+fn reaching(agent: &Agent, needed: bool) -> Finding {
+    let name = &agent.program;
+    match program::find(name) {
         Some(path) => Finding::ok(Check::Ssh, path.display().to_string()),
-        None if needed => Finding::problem(Check::Ssh, "no `ssh` in PATH to reach hosts by", cure),
-        None => Finding::warning(Check::Ssh, "no `ssh` in PATH: no other host can be used", cure),
+        None if needed => {
+            Finding::problem(Check::Ssh, format!("no `{name}` in PATH to reach hosts by"), INSTALL)
+        }
+        None => {
+            let found = format!("no `{name}` in PATH: no other host can be used");
+            Finding::warning(Check::Ssh, found, INSTALL)
+        }
     }
 }
 

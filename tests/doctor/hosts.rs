@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::launch::mpix;
+use crate::launch::{finish, mpix};
 use crate::{Stage, assert_words, finding, findings, json, own_path};
 
 /// Plays hosts by their names; the command comes as the last word, as to sshd.
@@ -53,7 +53,9 @@ fn a_host_that_has_all_is_reached_as_the_hostfile_says() {
     assert_words(&finding(good, "reach"), &["ok: by ssh in"]);
     assert_words(&finding(good, "mpix"), &["ok", own_path().to_str().unwrap()]);
     assert_words(&finding(good, "slots"), &["ok: `good1`: 1 for"]);
-    assert_eq!(findings(good, "disk").len(), 0, "results are written by this host");
+    for of_head in ["disk", "root", "ssh", "slurm"] {
+        assert_eq!(findings(good, of_head).len(), 0, "{of_head} matters here alone");
+    }
     assert_words(&finding(host(&found, "good2"), "slots"), &["warning", "slots=4096", "slots=1"]);
     let log = std::fs::read_to_string(stage.path("ssh.log")).unwrap();
     let to_second = log.lines().find(|line| line.contains("good2")).unwrap();
@@ -98,7 +100,7 @@ fn hosts_that_hang_are_given_up_all_at_once() {
     let found = json(&run);
     for (name, typed) in [("hangs", "`ssh hangs true`"), ("hangs2", "`ssh x@hangs2 true`")] {
         let told = finding(host(&found, name), "reach");
-        assert_words(&told, &["problem: ssh has not ended after 2 s", typed, "--timeout"]);
+        assert_words(&told, &["problem: `ssh` has not ended after 2 s", typed, "--timeout"]);
     }
     assert_words(&finding(host(&found, "good1"), "reach"), &["ok"]);
 }
@@ -112,6 +114,19 @@ fn this_host_is_not_asked_by_ssh() {
     let slots = findings(&found["hosts"][0], "slots");
     assert_eq!(slots.len(), 2);
     assert_words(&slots[0], &["warning", "`localhost` has slots=4096"]);
+}
+
+#[test]
+fn hosts_are_reached_by_the_agent_of_mpirun() {
+    let stage = stage("good1 slots=1\n");
+    stage.program("rsh", &SSH.replace("ssh.log", "rsh.log"));
+    let mut mpix = stage.mpix("doctor --json --hostfile hosts");
+    mpix.env("OMPI_MCA_plm_rsh_agent", "no-such-agent : rsh -x");
+    let found = json(&finish(mpix));
+    assert_words(&finding(host(&found, "good1"), "reach"), &["ok: by rsh"]);
+    let log = std::fs::read_to_string(stage.path("rsh.log")).unwrap();
+    assert!(log.starts_with("-x good1 exec sh -c"), "{log}");
+    assert!(!stage.path("ssh.log").exists());
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! The host of the test itself.
 
-use std::os::unix::fs::symlink;
-
 use crate::launch::{PROGRAM, command, finish, have, mpirun};
 use crate::{Stage, assert_words, finding, findings, json, own_path};
 
@@ -63,7 +61,7 @@ fn a_machine_without_mpirun_has_a_problem() {
     let stage = Stage::new();
     let mut mpix = command(&[PROGRAM], ["doctor", "--json"]);
     // `timeout` is all that the test itself needs.
-    symlink("/usr/bin/timeout", stage.path("timeout")).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/timeout", stage.path("timeout")).unwrap();
     mpix.env("PATH", stage.directory.path());
     let run = finish(mpix).expect_code(1);
     assert_words(&finding(&json(&run), "mpirun"), &["problem", "no `mpirun`", "openmpi-bin"]);
@@ -150,6 +148,8 @@ fn of_many_ranks_one_tells() {
     let report = json(&run);
     assert_eq!(findings(&report, "mpix").len(), 1);
     assert_words(&finding(&report, "root"), &["ok"]);
+    let text = mpirun(2, ["doctor"]).stdout;
+    assert!(!text.contains('\u{1b}') && text.matches("mpirun  ").count() == 1, "{text}");
 }
 
 #[test]

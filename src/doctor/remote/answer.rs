@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::program::Said;
 use super::super::{Check, Finding, Level, Report, mpi};
-use super::{Head, ssh};
+use super::Head;
 use crate::launch::hostfile::HostEntry;
 
 /// ssh's own exit code when it does not get through.
@@ -14,6 +14,9 @@ const NOT_REACHED: i32 = 255;
 /// The exit code of a shell that does not find the program, or may not start it; the first also that
 /// of a program whose libraries are missing.
 const NOT_THERE: [i32; 2] = [127, 126];
+
+/// What matters on the host of `mpirun` and rank 0 only: it starts the others and writes results.
+const OF_HEAD: [Check; 4] = [Check::Disk, Check::Root, Check::Ssh, Check::Slurm];
 
 /// What is known of a host after ssh has ended.
 pub(super) fn report(host: &HostEntry, head: &Head, said: &Said, took: Duration) -> Report {
@@ -24,14 +27,16 @@ pub(super) fn report(host: &HostEntry, head: &Head, said: &Said, took: Duration)
         return Report::of_unknown(host.name.clone(), finding);
     };
     let version = answer["version"].as_str().unwrap_or("unknown").to_owned();
-    let reached = Finding::ok(Check::Reach, format!("by ssh in {:.1} s", took.as_secs_f64()));
+    let reached = Finding::ok(
+        Check::Reach,
+        format!("by {} in {:.1} s", head.agent.program, took.as_secs_f64()),
+    );
     let same = version == head.version;
     let mut report = serde_json::from_value(answer).unwrap_or_else(|_| {
         Report::of_unknown(host.name.clone(), other_version(host, head, &version))
     });
     report.host.clone_from(&host.name);
-    // Only rank 0's host reads inputs and writes results.
-    report.findings.retain(|finding| finding.check != Check::Disk);
+    report.findings.retain(|finding| !OF_HEAD.contains(&finding.check));
     if !same {
         report.findings.retain(|finding| finding.check != Check::Mpix);
         report.findings.insert(0, other_version(host, head, &version));
@@ -56,9 +61,9 @@ fn answer_in(stdout: &str) -> Option<Value> {
 
 fn no_answer(host: &HostEntry, head: &Head, code: Option<i32>, told: &str) -> Finding {
     let Head { program, version, .. } = head;
-    let copy = ssh::copy(host, program);
+    let copy = head.agent.copy(host, program);
     match code {
-        Some(NOT_REACHED) => ssh::failure(host, told),
+        Some(NOT_REACHED) => head.agent.failure(host, told),
         Some(127) if told.contains("shared librar") => {
             let cure = "install the same MPI there, on Debian `apt-get install openmpi-bin`";
             Finding::problem(Check::Mpi, format!("its mpix does not start: {told}"), cure)
@@ -72,7 +77,7 @@ fn no_answer(host: &HostEntry, head: &Head, code: Option<i32>, told: &str) -> Fi
             let found = format!("its mpix does not answer; it ended {code}: {told}");
             let cure = format!(
                 "install mpix {version} there: `{copy}`; try `{} mpix doctor`",
-                ssh::typed(host)
+                head.agent.typed(host)
             );
             Finding::problem(Check::Mpix, found, cure)
         }
@@ -81,7 +86,7 @@ fn no_answer(host: &HostEntry, head: &Head, code: Option<i32>, told: &str) -> Fi
 
 fn other_version(host: &HostEntry, head: &Head, version: &str) -> Finding {
     let found = format!("it has mpix {version}, this host has {}", head.version);
-    let copy = ssh::copy(host, &head.program);
+    let copy = head.agent.copy(host, &head.program);
     Finding::problem(Check::Mpix, found, format!("install the same on all hosts: `{copy}`"))
 }
 
@@ -89,8 +94,10 @@ fn other_version(host: &HostEntry, head: &Head, version: &str) -> Finding {
 fn other_path(host: &HostEntry, head: &Head, path: Option<&str>) -> Option<Finding> {
     let path = path.filter(|path| *path != head.program)?;
     let found = format!("it is at {path}, not at {} as on this host", head.program);
-    let cure =
-        format!("`{}`: mpirun starts it by the path it was given", ssh::copy(host, &head.program));
+    let cure = format!(
+        "`{}`: mpirun starts it by the path it was given",
+        head.agent.copy(host, &head.program)
+    );
     Some(Finding::warning(Check::Mpix, found, cure))
 }
 
