@@ -3,7 +3,8 @@
 use super::{Check, Finding};
 use crate::host::Cores;
 
-/// Whether this process may use all cores of its host. `launched`: whether an MPI launcher started it.
+/// Whether this process may use all cores of its host. `launched`: whether an MPI launcher started
+/// it.
 pub(super) fn check(
     cores: &Cores,
     launched: bool,

@@ -18,8 +18,8 @@ pub(super) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Looks at this host. `output`: where results would go. `agent`: what reaches other hosts, and whether
-/// that is needed.
+/// Looks at this host. `output`: where results would go. `agent`: what reaches other hosts, and
+/// whether that is needed.
 pub(super) fn examine(output: &Path, agent: &Agent, needs_agent: bool) -> Report {
     let version = env!("CARGO_PKG_VERSION");
     let program = env::current_exe().ok().map(|path| path.display().to_string());

@@ -10,8 +10,8 @@
 //!
 //! A host named again without `slots=` has one slot more. Where Open MPI skips a word that it does
 //! not know, or takes the wrong host without a sign, this parser refuses the line. It takes more than
-//! Open MPI 4.1 in a few places that are harmless; [`Hostfile::oddities`] tells of them, since
-//! `mpirun` will not take the file as it is.
+//! Open MPI 4.1 in a few places; [`Hostfile::oddities`] tells of them, since `mpirun` will not take
+//! the file as it is.
 
 mod error;
 mod line;

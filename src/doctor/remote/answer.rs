@@ -11,8 +11,8 @@ use crate::launch::hostfile::HostEntry;
 
 /// ssh's own exit code when it does not get through.
 const NOT_REACHED: i32 = 255;
-/// The exit code of a shell that does not find the program, or may not start it; the first also that
-/// of a program whose libraries are missing.
+/// The exit codes of a shell that does not find the program, or may not start it; the first also
+/// that of a program whose libraries are missing.
 const NOT_THERE: [i32; 2] = [127, 126];
 
 /// What matters on the host of `mpirun` and rank 0 only: it starts the others and writes results.
