@@ -20,6 +20,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Read every result in an output directory again: what is missing, changed or extra
     Verify(VerifyArgs),
+    /// Look at this machine, and at each host of a hostfile: is all there that a run needs?
+    Doctor(DoctorArgs),
     /// List every op: what it does, its parameters, their ranges and defaults
     Ops(OpsArgs),
     /// Print completions for a shell
@@ -34,6 +36,38 @@ pub enum Command {
 pub struct VerifyArgs {
     /// Output directory of `mpix run`
     pub output: PathBuf,
+}
+
+/// `mpix doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 no problem (there may be warnings), 1 a problem, 2 the hostfile cannot be read.
+
+Examples:
+  mpix doctor                                     # this machine
+  mpix doctor --hostfile hosts -o /shared/out     # and each host, asked by ssh as mpirun would
+  mpirun -n 1 mpix doctor                         # as a rank finds it")]
+pub struct DoctorArgs {
+    /// Ask each host of FILE by ssh, too
+    #[arg(long, value_name = "FILE")]
+    pub hostfile: Option<PathBuf>,
+
+    /// Directory that a run would write to; it need not be there
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub output: PathBuf,
+
+    /// Give a host up that has not answered, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
+
+    /// Show all that was found on other hosts, not only what needs attention
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Print JSON
+    #[arg(long, conflicts_with = "verbose")]
+    pub json: bool,
 }
 
 /// `mpix ops`

@@ -191,6 +191,9 @@ pub enum UsageError {
         #[source]
         source: io::Error,
     },
+    /// The hostfile cannot be used.
+    #[error(transparent)]
+    Hostfile(Box<dyn std::error::Error + Send + Sync>),
     /// Standard output takes nothing.
     #[error("failed to print to standard output")]
     Print(#[source] io::Error),

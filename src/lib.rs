@@ -13,6 +13,9 @@
 //! | [`op_list`] | `mpix ops` |
 //! | [`ops`] | the ops, their chain, their kernels |
 //! | [`verify`] | `mpix verify` |
+//! | [`doctor`] | `mpix doctor`: what this machine and the hosts of a hostfile have |
+//! | [`launch`] | what starts the ranks: hostfiles |
+//! | [`host`] | what the host of this process offers |
 //! | [`band`] | rows that know where they stand in their image |
 //! | [`image_file`] | decode, encode, metadata |
 //! | [`source`] | where images come from and where results go |
@@ -23,10 +26,13 @@
 
 pub mod band;
 pub mod cli;
+pub mod doctor;
 pub mod error;
 pub mod events;
+pub mod host;
 pub mod image_file;
 pub mod journal;
+pub mod launch;
 pub mod op_list;
 pub mod ops;
 pub mod plan;

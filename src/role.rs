@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, RunArgs};
+use crate::cli::{Cli, Command, DoctorArgs, RunArgs};
+use crate::doctor::{self, Form, Request};
 #[cfg(not(feature = "mpi"))]
 use crate::error::UsageError;
 use crate::error::{BugError, Error, exit, panic_text, printed};
@@ -47,6 +48,7 @@ pub fn play(cli: Cli) -> Result<u8, Error> {
             print(|out| findings.print(out))?;
             Ok(findings.exit_code())
         }
+        Command::Doctor(args) => doctor(args),
         Command::Ops(args) => print(|out| op_list::print(args.json, out)),
         Command::Completions(args) => print(|out| {
             clap_complete::generate(args.shell, &mut Cli::command(), "mpix", out);
@@ -92,6 +94,22 @@ fn print(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<u8, Error
     let mut text = Vec::new();
     printed(write(&mut text).and_then(|()| io::stdout().lock().write_all(&text)))?;
     Ok(exit::DONE)
+}
+
+/// The first rank looks and tells; the others are there to be counted by mpirun only.
+fn doctor(args: DoctorArgs) -> Result<u8, Error> {
+    if is_other_rank() {
+        return Ok(exit::DONE);
+    }
+    let timeout = Duration::from_secs(args.timeout);
+    let request = Request { hostfile: args.hostfile, output: args.output, timeout };
+    let diagnosis = doctor::examine(&request)?;
+    // mpirun gives ranks a terminal, and copies what they write there to what may be none.
+    let choice = anstream::AutoStream::choice(&io::stdout());
+    let colours = choice != anstream::ColorChoice::Never && Launch::of_this_process().is_none();
+    let form = if args.json { Form::Json } else { Form::Text { colours, all: args.verbose } };
+    print(|out| diagnosis.print(form, out))?;
+    Ok(diagnosis.exit_code())
 }
 
 #[cfg(not(feature = "mpi"))]

@@ -6,7 +6,6 @@ mod buffers;
 #[cfg(feature = "faults")]
 mod fault;
 mod filter;
-mod host;
 mod jobs;
 mod pool;
 
@@ -19,6 +18,7 @@ use std::time::{Duration, Instant};
 use self::jobs::{Jobs, Pending};
 use self::pool::{Pool, Task};
 use crate::error::{BugError, Error, panic_text};
+use crate::host;
 use crate::transport::message::{BandHeader, Message, ToRank, ToRank0};
 use crate::transport::{Poll, RankLink, next_event};
 

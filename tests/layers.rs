@@ -20,7 +20,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("settings", &["cli", "ops", "image_file", "error"]),
     ("plan", &["ops", "settings", "image_file", "error"]),
     ("transport", &["band", "plan", "image_file", "error"]),
-    ("worker_rank", &["transport", "plan", "ops", "image_file", "band", "error"]),
+    ("host", &["plan", "error"]),
+    ("worker_rank", &["transport", "plan", "ops", "host", "image_file", "band", "error"]),
     ("source", &["settings", "image_file", "error"]),
     (
         "rank0",
@@ -39,6 +40,8 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("journal", &["error"]),
+    ("launch", &["settings", "journal", "error"]),
+    ("doctor", &["host", "launch", "ops", "transport", "error"]),
     ("op_list", &["ops"]),
     ("verify", &["journal", "error"]),
 ];

@@ -15,6 +15,16 @@ pub use message::{Message, ToRank, ToRank0};
 
 use crate::error::BugError;
 
+/// The MPI library that this program is linked to, in its own words; none without the feature `mpi`.
+/// MPI need not have been started.
+#[must_use]
+pub fn mpi_library() -> Option<String> {
+    #[cfg(feature = "mpi")]
+    return mpi::library();
+    #[cfg(not(feature = "mpi"))]
+    None
+}
+
 /// Sleeps between two looks for messages of other processes. A blocking receive would eat a core.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
 const LONGEST_SLEEP: Duration = Duration::from_micros(500);

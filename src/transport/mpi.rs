@@ -31,6 +31,11 @@ const PIECE_BYTES: usize = 1 << 30;
 /// Sleep between two looks while the last sends leave.
 const FLUSH_SLEEP: Duration = Duration::from_micros(50);
 
+/// The MPI library in use, in its own words. MPI need not have been started.
+pub(super) fn library() -> Option<String> {
+    ::mpi::environment::library_version().ok()
+}
+
 /// MPI, from start to end.
 pub struct MpiWorld {
     world: SimpleCommunicator,
@@ -57,7 +62,7 @@ impl MpiWorld {
         let started = Self { world, _universe: universe };
         let launched = launch.ranks;
         if started.size() == 1 && launched > 1 {
-            let library = ::mpi::environment::library_version().unwrap_or_default();
+            let library = library().unwrap_or_default();
             // The name and version; what package it came in would only hide the advice.
             let library = library.split([',', '\n']).next().unwrap_or_default().trim().to_owned();
             return Err(if launch.by_slurm_alone {

@@ -16,9 +16,6 @@ pub(super) mod stencil;
 use std::fmt::{self, Display};
 use std::sync::Once;
 
-/// Names of all levels, on any CPU.
-const NAMES: [&str; 3] = ["scalar", "avx2", "avx512"];
-
 /// The proof that this CPU has certain instructions: only detection makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Simd(Level);
@@ -33,15 +30,21 @@ enum Level {
 }
 
 impl Simd {
+    /// Names of all levels, on any CPU; `MPIX_SIMD` takes them.
+    pub const NAMES: [&str; 3] = ["scalar", "avx2", "avx512"];
+
     /// The best that this CPU has, at most what `MPIX_SIMD` names: `scalar`, `avx2` or `avx512`. Of
     /// another name, the log is told once.
     #[must_use]
     pub fn detect() -> Self {
         static TOLD: Once = Once::new();
         let wanted = std::env::var("MPIX_SIMD").unwrap_or_default();
-        if !wanted.is_empty() && !NAMES.contains(&wanted.as_str()) {
+        if !wanted.is_empty() && !Self::NAMES.contains(&wanted.as_str()) {
             TOLD.call_once(|| {
-                log::warn!("`MPIX_SIMD={wanted}` names none of {}: ignored", NAMES.join(", "));
+                log::warn!(
+                    "`MPIX_SIMD={wanted}` names none of {}: ignored",
+                    Self::NAMES.join(", ")
+                );
             });
         }
         let mut best = Self::scalar();

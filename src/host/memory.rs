@@ -1,44 +1,48 @@
-//! What a rank's host offers.
+//! Memory of the host, and what control groups leave of it.
 
 use std::fs;
 use std::path::{Component, Path};
 
-use crate::plan::HostFacts;
+use super::field;
 
 /// Memory taken for granted where the system does not tell.
 const FALLBACK_MEMORY: u64 = 2 << 30;
 
-/// What the host of this process offers.
-pub(crate) fn facts() -> HostFacts {
-    let allowed_cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    HostFacts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: host_name(),
-        cpu_list: field(&status, "Cpus_allowed_list:").unwrap_or_default().to_owned(),
-        allowed_cores,
-        host_cores: host_cores().unwrap_or(allowed_cores),
-        memory_bytes: memory_bytes(),
+/// Memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// What the host has.
+    pub total: u64,
+    /// What it could give to programs now without swapping; none where the system does not tell.
+    pub available: Option<u64>,
+    /// The lowest limit of the control groups that this process is in.
+    pub group_limit: Option<u64>,
+}
+
+impl Memory {
+    /// What this process's host and groups tell.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        Self {
+            total: kibibytes(&info, "MemTotal:").unwrap_or(FALLBACK_MEMORY),
+            available: kibibytes(&info, "MemAvailable:"),
+            group_limit: group_limit(Path::new("/sys/fs/cgroup"), &groups),
+        }
+    }
+
+    /// What the host has, or less where a control group limits it.
+    #[must_use]
+    pub fn usable(&self) -> u64 {
+        self.total.min(self.group_limit.unwrap_or(u64::MAX))
     }
 }
 
-fn host_name() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
-}
-
-fn host_cores() -> Option<usize> {
-    let info = fs::read_to_string("/proc/cpuinfo").ok()?;
-    Some(info.lines().filter(|line| line.starts_with("processor")).count()).filter(|&n| n > 0)
-}
-
-/// Memory of the host, or less where a control group limits it.
-fn memory_bytes() -> u64 {
-    let info = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = field(&info, "MemTotal:").and_then(|value| value.split(' ').next()?.parse().ok());
-    let host = kib.map_or(FALLBACK_MEMORY, |kib: u64| kib.saturating_mul(1024));
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    host.min(group_limit(Path::new("/sys/fs/cgroup"), &groups).unwrap_or(u64::MAX))
+/// A line of `/proc/meminfo`, in bytes.
+fn kibibytes(info: &str, name: &str) -> Option<u64> {
+    let kibibytes: u64 = field(info, name)?.split(' ').next()?.parse().ok()?;
+    Some(kibibytes.saturating_mul(1024))
 }
 
 /// The lowest limit of the control groups of `groups`, as `/proc/self/cgroup` lists them, and of
@@ -66,10 +70,6 @@ fn group_limit(root: &Path, groups: &str) -> Option<u64> {
         of_memory.then(|| lowest(&root.join("memory"), group, "memory.limit_in_bytes"))?
     });
     limits.min()
-}
-
-fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 #[cfg(test)]
@@ -123,10 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn this_host_has_cores_memory_and_a_name() {
-        let facts = facts();
-        assert!(facts.allowed_cores >= 1 && facts.host_cores >= 1);
-        assert!(facts.memory_bytes > 1 << 20);
-        assert!(!facts.host.is_empty());
+    fn memory_is_told_in_bytes_and_bounded_by_the_group() {
+        let info = "MemTotal:        8135956 kB\nMemFree: 1 kB\nMemAvailable:\t512 kB\n";
+        assert_eq!(kibibytes(info, "MemTotal:"), Some(8_135_956 << 10));
+        assert_eq!(kibibytes(info, "MemAvailable:"), Some(512 << 10));
+        assert_eq!(kibibytes(info, "SwapTotal:"), None);
+        let memory = Memory { total: 8, available: Some(4), group_limit: Some(6) };
+        assert_eq!((memory.usable(), Memory { group_limit: None, ..memory }.usable()), (6, 8));
     }
 }
