@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+mod reading;
+
+pub use reading::{LogLevel, LogsArgs, ReportArgs, StatusArgs};
+
 /// Filters directories of images on many machines, exact at every cut.
 #[derive(Debug, Parser)]
 #[command(name = "mpix", version, about, max_term_width = 100)]
@@ -20,6 +24,12 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Read every result in an output directory again: what is missing, changed or extra
     Verify(VerifyArgs),
+    /// Show how far a run is, or how it ended
+    Status(StatusArgs),
+    /// Show what runs have logged, all or what filters leave
+    Logs(LogsArgs),
+    /// Tell what runs have done in an output directory, as text or as a web page
+    Report(ReportArgs),
     /// Look at this machine, and at each host of a hostfile: is all there that a run needs?
     Doctor(DoctorArgs),
     /// List every op: what it does, its parameters, their ranges and defaults

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod reading;
+
+pub use reading::ReadError;
+
 /// Exit codes, as the table in the README documents them.
 pub mod exit {
     /// Every image was done.
@@ -34,6 +38,9 @@ pub enum Error {
     /// The output directory is not to be had.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// What a run has left cannot be shown.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A rank met something that mpix did not foresee.
     #[error(transparent)]
     Bug(#[from] BugError),
@@ -44,7 +51,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => exit::USAGE,
+            Self::Usage(_) | Self::Read(_) => exit::USAGE,
             Self::Output(OutputError::Held { .. } | OutputError::Lost { .. }) => exit::HELD,
             Self::Output(OutputError::Journal { .. } | OutputError::Gone { .. }) => exit::OUTPUT,
             Self::Output(OutputError::NoJournal { .. }) => exit::USAGE,
@@ -60,6 +67,7 @@ impl Error {
     pub fn leaves_ranks_waiting(&self) -> bool {
         match self {
             Self::Usage(_)
+            | Self::Read(_)
             | Self::Output(
                 OutputError::Held { .. } | OutputError::Gone { .. } | OutputError::NoJournal { .. },
             ) => false,
@@ -398,6 +406,21 @@ pub enum FailureKind {
     CannotWrite,
     /// It has killed ranks, or taken longer than it may.
     SetAside,
+}
+
+impl FailureKind {
+    /// The name by which programs know it, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NotAnImage => "not-an-image",
+            Self::OverLimit => "over-limit",
+            Self::Unsupported => "unsupported",
+            Self::CannotWrite => "cannot-write",
+            Self::SetAside => "set-aside",
+        }
+    }
 }
 
 /// Why one image failed; the rest of the run goes on.

@@ -17,6 +17,7 @@ mod status;
 mod tally;
 mod text;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use event::{
@@ -27,7 +28,43 @@ pub use log_file::{LogFile, NEW_FILE_AT};
 pub use log_reader::{LogReader, files_of};
 pub use status::{Failure, ImageCounts, RankStatus, RunState, Status, StatusError};
 pub use tally::Tally;
-pub use text::{clock, count_of};
+pub use text::{bytes_text, clock, count_of, grouped};
+
+/// The logs of the runs that have written to an output directory, by their first files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logs {
+    /// The directory's own, where there is one, then the one that its status names, where that is
+    /// another.
+    pub there: Vec<PathBuf>,
+    /// The one that its status names, where that is not to be seen from here.
+    pub missing: Option<PathBuf>,
+}
+
+/// The logs of the runs that have written to `directory`, which is `OUT/.mpix`.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn logs_of(directory: &Path) -> io::Result<Logs> {
+    let own = log_path(directory);
+    let mut logs = Logs::default();
+    if !files_of(&own)?.is_empty() {
+        logs.there.push(own.clone());
+    }
+    // A directory that was copied or moved names the place where its own log was.
+    let is_own = |log: &Path| {
+        let parent = log.parent().and_then(Path::file_name);
+        parent == directory.file_name() && log.file_name() == own.file_name()
+    };
+    let named = Status::read(directory).ok().map(|status| status.log);
+    if let Some(named) = named.filter(|log| !is_own(log)) {
+        if files_of(&named).is_ok_and(|files| !files.is_empty()) {
+            logs.there.push(named);
+        } else {
+            logs.missing = Some(named);
+        }
+    }
+    Ok(logs)
+}
 
 /// `OUT/.mpix/log.jsonl`, where a run logs that was told no other place.
 #[must_use]

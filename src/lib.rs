@@ -22,6 +22,10 @@
 //! | [`journal`] | what is done, and who may write it; the manifest |
 //! | [`transport`] | what ranks say, and how it travels |
 //! | [`events`] | what a run says of itself: log, status |
+//! | [`pulse`] | whether a run still goes on |
+//! | [`status`] | `mpix status` |
+//! | [`logs`] | `mpix logs` |
+//! | [`report`] | `mpix report`, as text and as a page |
 //! | [`error`] | errors by who must act, exit codes |
 
 pub mod band;
@@ -33,13 +37,17 @@ pub mod host;
 pub mod image_file;
 pub mod journal;
 pub mod launch;
+pub mod logs;
 pub mod op_list;
 pub mod ops;
 pub mod plan;
+pub mod pulse;
 pub mod rank0;
+pub mod report;
 pub mod role;
 pub mod settings;
 pub mod source;
+pub mod status;
 pub mod transport;
 pub mod verify;
 pub mod worker_rank;

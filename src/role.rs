@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+mod readers;
+
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command, DoctorArgs, RunArgs};
@@ -48,6 +50,9 @@ pub fn play(cli: Cli) -> Result<u8, Error> {
             print(|out| findings.print(out))?;
             Ok(findings.exit_code())
         }
+        Command::Status(args) => readers::status(&args),
+        Command::Logs(args) => readers::logs(&args),
+        Command::Report(args) => readers::report(&args),
         Command::Doctor(args) => doctor(args),
         Command::Ops(args) => print(|out| op_list::print(args.json, out)),
         Command::Completions(args) => print(|out| {

@@ -44,6 +44,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("doctor", &["host", "launch", "ops", "transport", "error"]),
     ("op_list", &["ops"]),
     ("verify", &["journal", "error"]),
+    ("pulse", &["host", "journal", "events"]),
+    ("status", &["pulse", "journal", "events", "error"]),
+    ("logs", &["pulse", "journal", "events", "error"]),
+    ("report", &["pulse", "journal", "events", "image_file", "error"]),
 ];
 
 /// They join the others, and may name all of them.
