@@ -56,7 +56,7 @@ case ${1:-} in
       if run "$name" -max_total_time="$seconds" -print_final_stats=1 >"$log" 2>&1; then
         say "$name: $(grep -o 'cov: .*' "$log" | tail -1 | cut -d' ' -f1-8), $(sed -n 's/stat::number_of_executed_units: */ /p' "$log") runs"
       else
-        tail -n 40 "$log" >&2
+        grep -v -e "^#" -e NEW_FUNC "$log" | tail -n 12 | cut -c1-300 >&2
         found=$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)
         say "$name FAILED; the bytes are in ${found:-(none were kept)}; again: scripts/fuzz.sh $name $found"
         failed+=("$name")

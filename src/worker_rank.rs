@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use self::jobs::{Jobs, Pending};
 use crate::error::{BugError, Error, panic_text};
+use crate::plan::MAX_THREADS;
 use crate::transport::message::{BandHeader, Message, ToRank, ToRank0};
 use crate::transport::{Poll, RankLink, next_event};
 
@@ -109,6 +110,10 @@ impl Rank {
         let payload = message.payload;
         match message.header {
             ToRank::Start(work) => {
+                if !(1..=MAX_THREADS).contains(&work.threads) {
+                    let what = "it asks for threads that no rank has";
+                    return Err(BugError::Message { from: 0, what }.into());
+                }
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(work.threads)
                     .thread_name(|index| format!("filter-{index}"))

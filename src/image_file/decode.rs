@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Bounded;
 use super::guard::guarded;
 use super::jpeg_segments::{self, Head};
-use super::metadata::{MAX_BLOCK, without_exif_prefix};
+use super::metadata::MAX_BLOCK;
 use super::{Format, Metadata, bmp, jpeg, memory, orientation, webp};
 use crate::error::ImageError;
 
@@ -287,8 +287,13 @@ impl<'r> Opened<'r> {
         Ok(Self { decoder, stored, gray_palette, orientation, metadata })
     }
 
-    fn decode(self, recycled: Vec<u8>) -> Result<Picture, ImageError> {
+    fn decode(self, mut recycled: Vec<u8>) -> Result<Picture, ImageError> {
         let Stored { format, bits, mut channels, .. } = self.stored;
+        if format == Format::Gif {
+            // Its decoder leaves pixels alone whose colour is not in the palette: what was in the
+            // memory before would show.
+            recycled.clear();
+        }
         let Ok(len) = usize::try_from(self.decoder.total_bytes()) else {
             return Err(broken(format, "it does not fit the address space".to_owned()));
         };
@@ -367,7 +372,7 @@ fn stored(
 /// Orientation and metadata. A block that cannot be read is as good as none: the pixels can be.
 fn describe(format: Format, decoder: &mut dyn ImageDecoder) -> (Orientation, Metadata) {
     let icc = decoder.icc_profile().ok().flatten();
-    let exif = decoder.exif_metadata().ok().flatten().map(without_exif_prefix);
+    let exif = decoder.exif_metadata().ok().flatten();
     let mut metadata = Metadata::of_blocks(icc, exif);
     let orientation = if format == Format::Tiff {
         decoder.orientation().unwrap_or(Orientation::NoTransforms)

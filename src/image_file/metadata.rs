@@ -21,7 +21,7 @@ impl Metadata {
     /// These blocks, without those that are longer than any that is meant well.
     pub(super) fn of_blocks(icc: Option<Vec<u8>>, exif: Option<Vec<u8>>) -> Self {
         let fits = |block: &Vec<u8>| block.len() <= MAX_BLOCK;
-        Self { icc: icc.filter(fits), exif: exif.filter(fits) }
+        Self { icc: icc.filter(fits), exif: exif.filter(fits).map(without_exif_prefix) }
     }
 
     /// Bytes of all blocks.
@@ -45,12 +45,16 @@ impl Metadata {
     }
 }
 
-/// The EXIF block without the prefix that JPEG has by rule, and WebP by some writers' mistake.
-pub(super) fn without_exif_prefix(block: Vec<u8>) -> Vec<u8> {
-    match block.strip_prefix(EXIF_PREFIX) {
-        Some(rest) => rest.to_vec(),
-        None => block,
+/// The EXIF block without the prefix that JPEG has by rule, and other files by some writers'
+/// mistake. All of them: one that was left would be taken off, and the orientation behind it seen,
+/// only when the result is read.
+fn without_exif_prefix(mut block: Vec<u8>) -> Vec<u8> {
+    let mut rest = &block[..];
+    while let Some(behind) = rest.strip_prefix(EXIF_PREFIX) {
+        rest = behind;
     }
+    block.drain(..block.len() - rest.len());
+    block
 }
 
 pub(super) const EXIF_PREFIX: &[u8] = b"Exif\0\0";

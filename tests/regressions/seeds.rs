@@ -133,11 +133,11 @@ fn partials() -> Seeds {
 
 fn conversations() -> Seeds {
     let whole = file(Format::Png, WIDTH, HEIGHT, 3);
-    let rows = |header: &BandHeader| pixels(WIDTH, header.input_rows.len(), header.channels);
+    let rows_of = |header: &BandHeader| pixels(WIDTH, header.input_rows.len(), header.channels);
     // As the first work of `fuzz/targets/worker.rs` wants it: blur and canny's gradients reach three
     // rows, and the pass over the whole image ends the first round.
     let header = band(0);
-    let banded = (ToRank::Band(header.clone()), rows(&header));
+    let banded = (ToRank::Band(header.clone()), rows_of(&header));
     let shares: Vec<Vec<u8>> = vec![postcard::to_stdvec(&[true, false]).unwrap()];
     let share = (ToRank::Share { image: 1, band: 0 }, postcard::to_stdvec(&shares).unwrap());
     let conversation = |messages: &[(ToRank, Vec<u8>)]| {
@@ -146,8 +146,12 @@ fn conversations() -> Seeds {
     let plain = Work { ops: vec!["invert".parse().unwrap()], ..work() };
     let start = (ToRank::Start(plain), Vec::new());
     let own_rows = BandHeader { input_rows: 2..4, ..band(0) };
-    let inverted = (ToRank::Band(own_rows.clone()), rows(&own_rows));
+    let inverted = (ToRank::Band(own_rows.clone()), rows_of(&own_rows));
+    // Rows so far down that the halo rows below them have no numbers.
+    let (rows, input_rows) = (usize::MAX - 2..usize::MAX, usize::MAX - 5..usize::MAX);
+    let far_down = BandHeader { rows, input_rows, height: usize::MAX, ..band(0) };
     vec![
+        ("far-down".to_owned(), conversation(&[(ToRank::Band(far_down), vec![0; 3 * WIDTH * 5])])),
         ("image".to_owned(), conversation(&[(image(), whole)])),
         ("band-and-share".to_owned(), conversation(&[banded, share])),
         ("other-work".to_owned(), conversation(&[start, inverted, (ToRank::Ping, Vec::new())])),
