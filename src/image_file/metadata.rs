@@ -21,7 +21,8 @@ impl Metadata {
     /// These blocks, without those that are longer than any that is meant well.
     pub(super) fn of_blocks(icc: Option<Vec<u8>>, exif: Option<Vec<u8>>) -> Self {
         let fits = |block: &Vec<u8>| block.len() <= MAX_BLOCK;
-        Self { icc: icc.filter(fits), exif: exif.filter(fits).map(without_exif_prefix) }
+        let exif = exif.filter(fits).map(without_exif_prefix);
+        Self { icc: icc.filter(fits), exif: exif.filter(|block| !block.is_empty()) }
     }
 
     /// Bytes of all blocks.
