@@ -17,18 +17,18 @@ static ALLOCATOR: Counting = Counting;
 static LAST: Mutex<String> = Mutex::new(String::new());
 
 static TARGET: LazyLock<&Target> = LazyLock::new(|| {
+    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    let named = TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| {
+        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+        panic!("set FUZZ_TARGET to one of: {}", names.join(" "))
+    });
     // Instead of libFuzzer's hook, which ends the process: a decoder may panic, mpix goes on.
     panic::set_hook(Box::new(|panic| {
         if let Ok(mut last) = LAST.lock() {
             *last = panic.to_string();
         }
     }));
-    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
-    TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| {
-        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-        eprintln!("set FUZZ_TARGET to one of: {}", names.join(" "));
-        std::process::exit(2)
-    })
+    named
 });
 
 libfuzzer_sys::fuzz_target!(init: { LazyLock::force(&TARGET); }, |bytes: &[u8]| {

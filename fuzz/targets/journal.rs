@@ -29,7 +29,7 @@ static FRAMES: LazyLock<Vec<Range<usize>>> = LazyLock::new(|| {
         frames.push(frame.clone());
         at = frame.end;
     }
-    assert_eq!((frames.len(), at), (state_of(WHOLE).records() as usize, WHOLE.len()));
+    assert_eq!((frames.len() as u64, at), (state_of(WHOLE).records(), WHOLE.len()));
     frames
 });
 
@@ -92,7 +92,7 @@ pub(super) fn any_bytes(bytes: &[u8]) {
     for done in state.all_done() {
         assert!(whole.contains(&Record::Done(done.clone())), "{done:?} stands nowhere");
     }
-    assert!(state.records() as usize <= whole.len());
+    assert!(state.records() <= whole.len() as u64);
 }
 
 fn is_later_version(bytes: &[u8]) -> bool {
@@ -158,7 +158,7 @@ pub(super) fn any_payloads(bytes: &[u8]) {
     let state = state_of(&journal);
     let unknown = state.damage().iter().filter(|damage| damage.kind == DamageKind::Unknown).count();
     assert_eq!(unknown, state.damage().len(), "whole records are no other damage");
-    assert_eq!(state.records() as usize + unknown, payloads().count());
+    assert_eq!(state.records() + unknown as u64, payloads().count() as u64);
     let mut anew = State::default();
     state.live_records().for_each(|record| anew.apply(record));
     assert_eq!(said(&anew), said(&state));
