@@ -2,6 +2,8 @@
 //! bytes holds for each file of `fuzz/corpus` and `fuzz/regressions`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+#[path = "regressions/lies.rs"]
+mod lies;
 #[path = "image_files/pictures.rs"]
 #[expect(dead_code, reason = "a part of it is used")]
 mod pictures;

@@ -21,6 +21,17 @@ pub struct HostFacts {
     pub memory_bytes: u64,
 }
 
+/// Cores of a host at the most.
+const MAX_CORES: usize = 1 << 20;
+
+impl HostFacts {
+    /// Whether there can be such a host; sums of such numbers do not overflow.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        (1..=MAX_CORES).contains(&self.allowed_cores) && self.host_cores <= MAX_CORES
+    }
+}
+
 /// Threads that a rank has at the most, as `--threads` has it.
 pub const MAX_THREADS: usize = 4096;
 

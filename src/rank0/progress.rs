@@ -52,7 +52,7 @@ impl Progress {
     /// An image is done.
     pub(crate) fn done(&mut self, input: &Path, output: &Path, pixels: u64) {
         self.done += 1;
-        self.pixels += pixels;
+        self.pixels = self.pixels.saturating_add(pixels);
         self.bar.inc(1);
         if self.verbosity >= Verbosity::Images {
             self.say(&format!("mpix: `{}` -> `{}`", input.display(), output.display()));
