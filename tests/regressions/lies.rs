@@ -9,7 +9,7 @@ use mpix::image_file::Format;
 use mpix::plan::{HostFacts, Job};
 use mpix::rank0::{self, Desk};
 use mpix::settings::RunSettings;
-use mpix::transport::message::{Message, ToRank, ToRank0};
+use mpix::transport::message::{BandHeader, Message, ToRank, ToRank0};
 use mpix::transport::{Hub, Mailbox};
 use mpix::worker_rank::Event;
 
@@ -27,12 +27,8 @@ fn facts() -> HostFacts {
 }
 
 /// Runs `op` over one image in bands with a rank that greets with `hello` and gives `answer` to each
-/// message; returns what rank 0 found wrong with it.
-fn found(
-    op: &str,
-    hello: HostFacts,
-    answer: fn(&ToRank) -> Option<Message<ToRank0>>,
-) -> &'static str {
+/// band; returns what rank 0 found wrong with it.
+fn found(op: &str, hello: HostFacts, answer: fn(&BandHeader) -> Message<ToRank0>) -> &'static str {
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("a.png"), dir.path().join("out"));
     let mut png = std::fs::File::create(&input).unwrap();
@@ -52,9 +48,9 @@ fn found(
     let desk = Desk { hub, events, to_events };
     let liar = std::thread::spawn(move || {
         while let Ok(Event::Message(message)) = messages.recv() {
-            if let Some(lie) = answer(&message.header) {
+            if let ToRank::Band(band) = message.header {
                 // The run may be over.
-                let _ = to_rank0.send((0, lie).into());
+                let _ = to_rank0.send((0, answer(&band)).into());
             }
         }
     });
@@ -66,46 +62,34 @@ fn found(
     }
 }
 
-fn partials(image: usize, band: usize) -> Option<Message<ToRank0>> {
+fn partials(band: &BandHeader) -> Message<ToRank0> {
     let none = postcard::to_stdvec(&Vec::<Vec<u8>>::new()).unwrap();
-    Some(Message::new(ToRank0::Partials { image, band }, none))
+    Message::new(ToRank0::Partials { image: band.image, band: band.band }, none)
 }
 
 #[test]
 fn partials_for_a_round_without_a_global_pass_are_refused() {
-    let what = found("invert", facts(), |asked| match asked {
-        ToRank::Band(band) => partials(band.image, band.band),
-        _ => None,
-    });
+    let what = found("invert", facts(), partials);
     assert_eq!(what, "it brings partials that nobody waits for");
 }
 
 #[test]
 fn rows_before_the_share_are_refused() {
-    let what = found("canny", facts(), |asked| match asked {
-        ToRank::Band(band) => {
-            let header = ToRank0::Band { image: band.image, band: band.band };
-            Some(Message::new(header, vec![0; band.rows.len() * band.width]))
-        }
-        _ => None,
+    let what = found("canny", facts(), |band| {
+        let header = ToRank0::Band { image: band.image, band: band.band };
+        Message::new(header, vec![0; band.rows.len() * band.width])
     });
     assert_eq!(what, "it brings rows before it has its share");
 }
 
 #[test]
 fn bands_and_images_that_a_rank_never_had_are_refused() {
-    let what = found("invert", facts(), |asked| match asked {
-        ToRank::Band(band) => {
-            Some(Message::bare(ToRank0::Band { image: band.image, band: usize::MAX }))
-        }
-        _ => None,
+    let what = found("invert", facts(), |band| {
+        Message::bare(ToRank0::Band { image: band.image, band: usize::MAX })
     });
     assert_eq!(what, "it speaks of a band that it never had");
-    let what = found("invert", facts(), |asked| match asked {
-        ToRank::Band(band) => {
-            Some(Message::bare(ToRank0::Band { image: usize::MAX, band: band.band }))
-        }
-        _ => None,
+    let what = found("invert", facts(), |band| {
+        Message::bare(ToRank0::Band { image: usize::MAX, band: band.band })
     });
     assert_eq!(what, "it speaks of an image that it never had");
 }
@@ -113,5 +97,5 @@ fn bands_and_images_that_a_rank_never_had_are_refused() {
 #[test]
 fn a_host_with_more_cores_than_there_are_is_refused() {
     let hello = HostFacts { allowed_cores: usize::MAX, ..facts() };
-    assert_eq!(found("invert", hello, |_| None), "it counts cores that no host has");
+    assert_eq!(found("invert", hello, partials), "it counts cores that no host has");
 }
