@@ -1,8 +1,17 @@
 #!/usr/bin/env bash
 # All tests from nothing: sets up, builds, checks style, runs every test.
+#   scripts/test.sh [ARGUMENT...]   arguments go to cargo test
+#   scripts/test.sh --long [...]    the nightly part, too: looks FUZZ_SECONDS (60) for bytes that break
+#                                   each fuzz target; FUZZ_SEED (1) makes another search
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/mpi_env.sh
+
+long=
+if [ "${1:-}" = --long ]; then
+  long=yes
+  shift
+fi
 
 scripts/setup.sh --tests
 
@@ -14,3 +23,10 @@ cargo clippy --locked --no-default-features -- -D warnings
 echo "test: all tests" >&2
 cargo test --locked --features faults "$@"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+if [ -n "$long" ]; then
+  echo "test: fuzz targets" >&2
+  cargo fmt --manifest-path fuzz/Cargo.toml -- --check
+  cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
+  scripts/fuzz.sh
+fi

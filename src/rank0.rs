@@ -192,6 +192,10 @@ fn greet(desk: &mut Desk) -> Result<Vec<HostFacts>, Error> {
                     let (host, version) = (host.host, host.version);
                     return Err(UsageError::OtherVersion { host, version, own }.into());
                 }
+                if !host.is_possible() {
+                    let what = "it counts cores that no host has";
+                    return Err(BugError::Message { from, what }.into());
+                }
                 facts[from] = Some(host);
             }
             Event::Message(from, _) => {

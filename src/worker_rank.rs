@@ -19,6 +19,7 @@ use self::jobs::{Jobs, Pending};
 use self::pool::{Pool, Task};
 use crate::error::{BugError, Error, panic_text};
 use crate::host;
+use crate::plan::MAX_THREADS;
 use crate::transport::message::{BandHeader, Message, ToRank, ToRank0};
 use crate::transport::{Poll, RankLink, next_event};
 
@@ -119,6 +120,10 @@ impl Rank {
         let payload = message.payload;
         match message.header {
             ToRank::Start(work) => {
+                if !(1..=MAX_THREADS).contains(&work.threads) {
+                    let what = "it asks for threads that no rank has";
+                    return Err(BugError::Message { from: 0, what }.into());
+                }
                 let pool = Pool::new(work.threads)?;
                 self.started = Some((Arc::new(Jobs::new(work, pool.load())?), pool));
                 Ok(())

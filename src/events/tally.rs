@@ -123,13 +123,13 @@ impl Tally {
     fn done(&mut self, done: &ImageDone) {
         self.take_back(&done.image);
         self.status.images.done += 1;
-        self.status.pixels += done.pixels;
+        self.status.pixels = self.status.pixels.saturating_add(done.pixels);
         self.status.input_bytes += done.input_bytes;
         self.status.output_bytes += done.output_bytes;
         if done.distribution == Distribution::Image {
             self.at_rank(done.rank, |rank| {
                 rank.done += 1;
-                rank.pixels += done.pixels;
+                rank.pixels = rank.pixels.saturating_add(done.pixels);
             });
         }
     }

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Bounded;
 use super::guard::guarded;
 use super::jpeg_segments::{self, Head};
-use super::metadata::without_exif_prefix;
 use super::{Format, Limits, Metadata, bmp, jpeg, memory, orientation, png, tiff, webp};
 use crate::error::ImageError;
 
@@ -271,7 +270,7 @@ fn of_jpeg(head: Head) -> (Stored, Metadata) {
         decoder_bytes: memory::of_jpeg_decoder(width, height, output, coefficient_bytes)
             + head.app2_bytes,
     };
-    (stored, Metadata { icc: head.icc, exif: head.exif })
+    (stored, Metadata::of_blocks(head.icc, head.exif))
 }
 
 /// A file of any format but JPEG, whose header was read and found fit.
@@ -307,8 +306,13 @@ impl<'r> Opened<'r> {
         Ok(Self { decoder, stored, gray_palette, orientation, metadata })
     }
 
-    fn decode(self, recycled: Vec<u8>) -> Result<Picture, ImageError> {
+    fn decode(self, mut recycled: Vec<u8>) -> Result<Picture, ImageError> {
         let Stored { format, bits, mut channels, .. } = self.stored;
+        if format == Format::Gif {
+            // Its decoder leaves pixels alone whose colour is not in the palette: what was in the
+            // memory before would show.
+            recycled.clear();
+        }
         let Ok(len) = usize::try_from(self.decoder.total_bytes()) else {
             return Err(broken(format, "it does not fit the address space".to_owned()));
         };
@@ -441,10 +445,11 @@ fn describe(
     } else {
         decoder.icc_profile().ok().flatten()
     };
-    let exif = decoder.exif_metadata().ok().flatten().map(without_exif_prefix);
+    let exif = decoder.exif_metadata().ok().flatten();
+    let mut metadata = Metadata::of_blocks(icc, exif);
     let bytes = |block: &Option<Vec<u8>>| block.as_ref().map_or(0, |block| block.len() as u64);
-    options.limits.check_metadata(bytes(&exif), bytes(&icc), options.strip)?;
-    let mut metadata = Metadata { icc, exif };
+    let (exif, icc) = (bytes(&metadata.exif), bytes(&metadata.icc));
+    options.limits.check_metadata(exif, icc, options.strip)?;
     let orientation = if format == Format::Tiff {
         decoder.orientation().unwrap_or(Orientation::NoTransforms)
     } else {

@@ -15,6 +15,12 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// These blocks, as a file holds them.
+    pub(super) fn of_blocks(icc: Option<Vec<u8>>, exif: Option<Vec<u8>>) -> Self {
+        let exif = exif.map(without_exif_prefix);
+        Self { icc, exif: exif.filter(|block| !block.is_empty()) }
+    }
+
     /// Bytes of all blocks.
     pub(super) fn bytes(&self) -> u64 {
         [&self.icc, &self.exif].into_iter().flatten().map(|block| block.len() as u64).sum()
@@ -36,12 +42,16 @@ impl Metadata {
     }
 }
 
-/// The EXIF block without the prefix that JPEG has by rule, and WebP by some writers' mistake.
-pub(super) fn without_exif_prefix(block: Vec<u8>) -> Vec<u8> {
-    match block.strip_prefix(EXIF_PREFIX) {
-        Some(rest) => rest.to_vec(),
-        None => block,
+/// The EXIF block without the prefix that JPEG has by rule, and other files by some writers'
+/// mistake. All of them: one that was left would be taken off, and the orientation behind it seen,
+/// only when the result is read.
+fn without_exif_prefix(mut block: Vec<u8>) -> Vec<u8> {
+    let mut rest = &block[..];
+    while let Some(behind) = rest.strip_prefix(EXIF_PREFIX) {
+        rest = behind;
     }
+    block.drain(..block.len() - rest.len());
+    block
 }
 
 pub(super) const EXIF_PREFIX: &[u8] = b"Exif\0\0";

@@ -21,6 +21,20 @@ pub struct HostFacts {
     pub memory_bytes: u64,
 }
 
+/// Cores of a host at the most.
+const MAX_CORES: usize = 1 << 20;
+
+impl HostFacts {
+    /// Whether there can be such a host; sums of such numbers do not overflow.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        (1..=MAX_CORES).contains(&self.allowed_cores) && self.host_cores <= MAX_CORES
+    }
+}
+
+/// Threads that a rank has at the most, as `--threads` has it.
+pub const MAX_THREADS: usize = 4096;
+
 /// One part in so many of what a rank filters with is for buffers that it keeps.
 const KEPT_PART: u64 = 4;
 
@@ -61,7 +75,7 @@ impl Cluster {
             .iter()
             .map(|rank| {
                 let sharing = on_cores[&(rank.host.as_str(), rank.cpu_list.as_str())];
-                let own_cores = (rank.allowed_cores / sharing).max(1);
+                let own_cores = (rank.allowed_cores / sharing).clamp(1, MAX_THREADS);
                 let of_host = memory.unwrap_or(rank.memory_bytes / 2);
                 let ranks_on_host = on_host[rank.host.as_str()];
                 RankPlan {

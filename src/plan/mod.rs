@@ -7,7 +7,7 @@ mod job;
 mod share;
 
 pub use bands::{band_bytes, band_rows, cut_rows};
-pub use cluster::{Cluster, HostFacts, RankPlan};
+pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
 pub use hands::Hands;
 pub use job::{ImageShape, Job, Work};
 pub use share::{Footprint, Share, choose};

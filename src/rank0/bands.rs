@@ -43,6 +43,8 @@ struct RoundState {
     owners: Vec<Option<usize>>,
     /// What each band told for the global pass.
     partials: Vec<Option<Vec<Vec<u8>>>>,
+    /// Whether all of them have told, and got their shares.
+    is_shared: bool,
     /// The rows that came back.
     joined: Vec<u8>,
     came_back: Vec<bool>,
@@ -89,6 +91,7 @@ impl BandImage {
             awaited: bands,
             owners: vec![None; bands],
             partials: vec![None; bands],
+            is_shared: false,
             joined: vec![0; self.height * output_stride],
             came_back: vec![false; bands],
         };
@@ -174,6 +177,9 @@ impl BandImage {
     ) -> Result<Option<(Bytes, usize)>, BugError> {
         let fault = |what| BugError::Message { from, what };
         self.check_owner(from, band)?;
+        if self.is_summarized() && !self.round.is_shared {
+            return Err(fault("it brings rows before it has its share"));
+        }
         let output_channels = self.round().output_channels(self.channels);
         let stride = self.width * output_channels;
         let own = self.round.cuts[band].clone();
@@ -208,6 +214,12 @@ impl BandImage {
         partials: &[u8],
     ) -> Result<Vec<Addressed>, BugError> {
         self.check_owner(from, band)?;
+        if !self.is_summarized() || self.round.is_shared {
+            return Err(BugError::Message {
+                from,
+                what: "it brings partials that nobody waits for",
+            });
+        }
         let partials: Vec<Vec<u8>> = postcard::from_bytes(partials)
             .map_err(|source| BugError::GlobalPass { part: "partials", source })?;
         if self.round.partials[band].replace(partials).is_some() {
@@ -224,6 +236,7 @@ impl BandImage {
             self.round.partials.iter_mut().filter_map(Option::take).collect();
         let counts: Vec<usize> = by_band.iter().map(Vec::len).collect();
         let partials: Vec<Vec<u8>> = by_band.into_iter().flatten().collect();
+        self.round.is_shared = true;
         let mut shares = self.round().combine(&partials)?.into_iter();
         let mut messages = Vec::with_capacity(counts.len());
         for (band, count) in counts.into_iter().enumerate() {
@@ -255,6 +268,7 @@ impl RoundState {
             awaited: 0,
             owners: Vec::new(),
             partials: Vec::new(),
+            is_shared: false,
             joined: Vec::new(),
             came_back: Vec::new(),
         }

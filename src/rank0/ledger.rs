@@ -50,7 +50,7 @@ impl Ledger {
             Journal::open(start.output)
         };
         let (mut journal, state) = opened.map_err(unkept)?;
-        let run = state.last_run().map_or(1, |last| last.started.run + 1);
+        let run = state.last_run().map_or(1, |last| last.started.run.saturating_add(1));
         let record = Record::RunStarted(RunStarted {
             run,
             settings: SettingsHash::of(start.settings_text),

@@ -184,14 +184,17 @@ fn check_band(band: &BandHeader, round: &Round, pixels: &[u8]) -> Result<(), Bug
     if !(1..=4).contains(&band.channels) {
         return fault("it names channels that are none");
     }
+    let Some(stride) = band.width.checked_mul(band.channels) else {
+        return fault("its rows do not fit the memory");
+    };
+    // So that no sum of rows and halo rows overflows.
+    if stride.checked_mul(band.height).is_none_or(|bytes| bytes > isize::MAX.cast_unsigned()) {
+        return fault("its image does not fit the memory");
+    }
     if round.input_rows(band.rows.clone(), band.height) != band.input_rows {
         return fault("its halo is not what the round needs");
     }
-    let bytes = band
-        .width
-        .checked_mul(band.channels)
-        .and_then(|stride| stride.checked_mul(band.input_rows.len()));
-    if bytes != Some(pixels.len()) {
+    if stride.checked_mul(band.input_rows.len()) != Some(pixels.len()) {
         return fault("its payload has another length than its rows");
     }
     Ok(())

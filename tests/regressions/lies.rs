@@ -1,0 +1,101 @@
+//! A rank that does not tell rank 0 what it should: the run ends with what is wrong, and no panic.
+
+use std::sync::mpsc::channel;
+
+use clap::Parser;
+use mpix::cli::{Cli, Command};
+use mpix::error::{BugError, Error};
+use mpix::image_file::Format;
+use mpix::plan::{HostFacts, Job};
+use mpix::rank0::{self, Desk};
+use mpix::settings::RunSettings;
+use mpix::transport::message::{BandHeader, Message, ToRank, ToRank0};
+use mpix::transport::{Hub, Mailbox};
+use mpix::worker_rank::Event;
+
+use crate::pictures::file;
+
+fn facts() -> HostFacts {
+    HostFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: "a".to_owned(),
+        cpu_list: "0".to_owned(),
+        allowed_cores: 1,
+        host_cores: 1,
+        memory_bytes: 1 << 30,
+    }
+}
+
+/// Runs `op` over one image in bands with a rank that greets with `hello` and gives `answer` to each
+/// band; returns what rank 0 found wrong with it.
+fn found(op: &str, hello: HostFacts, answer: fn(&BandHeader) -> Message<ToRank0>) -> &'static str {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("a.png"), dir.path().join("out"));
+    let mut png = std::fs::File::create(&input).unwrap();
+    std::io::Write::write_all(&mut png, &file(Format::Png, 8, 8, 3)).unwrap();
+    let (input, output) = (input.to_str().unwrap(), output.to_str().unwrap());
+    let arguments = ["mpix", "run", "-q", "--distribute=bands", "--op", op, "-o", output, input];
+    let Command::Run(args) = Cli::try_parse_from(arguments).unwrap().command else {
+        unreachable!()
+    };
+    let job = Job::new(RunSettings::new(*args).unwrap());
+
+    let (to_rank, messages) = channel::<Event>();
+    let (to_events, events) = channel();
+    let hub = Hub::local(vec![Mailbox::new(to_rank)]);
+    to_events.send((0, Message::bare(ToRank0::Hello(hello))).into()).unwrap();
+    let to_rank0 = to_events.clone();
+    let desk = Desk { hub, events, to_events };
+    let liar = std::thread::spawn(move || {
+        while let Ok(Event::Message(message)) = messages.recv() {
+            if let ToRank::Band(band) = message.header {
+                // The run may be over.
+                let _ = to_rank0.send((0, answer(&band)).into());
+            }
+        }
+    });
+    let outcome = rank0::run(job, desk);
+    liar.join().unwrap();
+    match outcome {
+        Err(Error::Bug(BugError::Message { from: 0, what })) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn partials(band: &BandHeader) -> Message<ToRank0> {
+    let none = postcard::to_stdvec(&Vec::<Vec<u8>>::new()).unwrap();
+    Message::new(ToRank0::Partials { image: band.image, band: band.band }, none)
+}
+
+#[test]
+fn partials_for_a_round_without_a_global_pass_are_refused() {
+    let what = found("invert", facts(), partials);
+    assert_eq!(what, "it brings partials that nobody waits for");
+}
+
+#[test]
+fn rows_before_the_share_are_refused() {
+    let what = found("canny", facts(), |band| {
+        let header = ToRank0::Band { image: band.image, band: band.band };
+        Message::new(header, vec![0; band.rows.len() * band.width])
+    });
+    assert_eq!(what, "it brings rows before it has its share");
+}
+
+#[test]
+fn bands_and_images_that_a_rank_never_had_are_refused() {
+    let what = found("invert", facts(), |band| {
+        Message::bare(ToRank0::Band { image: band.image, band: usize::MAX })
+    });
+    assert_eq!(what, "it speaks of a band that it never had");
+    let what = found("invert", facts(), |band| {
+        Message::bare(ToRank0::Band { image: usize::MAX, band: band.band })
+    });
+    assert_eq!(what, "it speaks of an image that it never had");
+}
+
+#[test]
+fn a_host_with_more_cores_than_there_are_is_refused() {
+    let hello = HostFacts { allowed_cores: usize::MAX, ..facts() };
+    assert_eq!(found("invert", hello, partials), "it counts cores that no host has");
+}
