@@ -58,7 +58,7 @@ pub(super) fn any_messages(bytes: &[u8]) {
         };
         if !given_up.contains(&image) {
             // A rank that ends says no more.
-            let Some(answer) = next_answer(&answers) else { break };
+            let Some(answer) = next_answer(&answers, &given_up) else { break };
             check_answer(&chain, &header, &answer);
         }
     }
@@ -69,12 +69,25 @@ pub(super) fn any_messages(bytes: &[u8]) {
     }
 }
 
-/// What came of a job; that it was begun is no answer.
-fn next_answer(answers: &Receiver<(usize, Message<ToRank0>)>) -> Option<Message<ToRank0>> {
+/// What came of a job; that it was begun is no answer, and what comes late of an image that was given
+/// up is none to this one.
+fn next_answer(
+    answers: &Receiver<(usize, Message<ToRank0>)>,
+    given_up: &HashSet<usize>,
+) -> Option<Message<ToRank0>> {
     loop {
         let (_, answer) = answers.recv_timeout(PATIENCE).ok()?;
-        if !matches!(answer.header, ToRank0::Began { .. }) {
-            return Some(answer);
+        match answer.header {
+            ToRank0::Began { .. } => {}
+            ToRank0::Image { image, .. }
+            | ToRank0::Band { image, .. }
+            | ToRank0::Partials { image, .. }
+                if given_up.contains(&image) => {}
+            ToRank0::Hello(_)
+            | ToRank0::Log { .. }
+            | ToRank0::Image { .. }
+            | ToRank0::Band { .. }
+            | ToRank0::Partials { .. } => return Some(answer),
         }
     }
 }

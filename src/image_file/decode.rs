@@ -295,6 +295,10 @@ impl<'r> Opened<'r> {
         reader.rewind().map_err(ImageError::Unreadable)?;
         let mut decoder =
             decoder(format, reader, png).map_err(|error| from_image(format, error))?;
+        let (width, height) = decoder.dimensions();
+        if webp.width > width || webp.height > height {
+            return Err(broken(format, "a picture in it is larger than itself".to_owned()));
+        }
         let decoder_bytes =
             memory::of_decoder(format, decoder.as_ref(), webp).saturating_add(png.stored);
         let stored = Stored { decoder_bytes, ..stored(format, decoder.as_ref(), gray_palette)? };

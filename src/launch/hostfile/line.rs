@@ -75,7 +75,7 @@ impl Line {
         if word == "rank" {
             return Err(Wrong::Rankfile);
         }
-        if Setting::of(word).is_some() || word == "=" {
+        if word == "=" {
             return Err(Wrong::NoHost { word: word.to_owned() });
         }
         let name = word.strip_prefix('^');
@@ -184,6 +184,9 @@ fn user_name(word: &str) -> Result<String, Wrong> {
 
 fn host_name(word: &str) -> Result<String, Wrong> {
     let bare = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if Setting::of(word).is_some() || word == "rank" {
+        return Err(Wrong::NoHost { word: word.to_owned() });
+    }
     let is_name = bare.is_none() && is_plain(word, &['.', '_', '-']);
     let name = bare.unwrap_or(word);
     if is_name || is_ipv6(name) {
