@@ -10,6 +10,8 @@ use super::webp;
 
 /// Tables, blocks of compressed bytes and what else does not grow with the picture.
 const FIXED: u64 = 1 << 20;
+/// The longest part of a lossy WebP picture, by the bits that its length has.
+const WEBP_PART: u64 = 1 << 24;
 /// Lines that libjpeg-turbo works on at a time, in pixels of three bytes.
 const JPEG_LINES: u64 = 16;
 /// Lines that other codecs work on at a time.
@@ -29,10 +31,13 @@ pub(super) fn of_decoder(format: Format, decoder: &dyn ImageDecoder, webp: webp:
         }
         // A first frame that does not fill the picture.
         Format::Gif => gif_frame_bytes(output),
-        // Lossless: RGBA first. Lossy: planes, and the compressed file once more. An extended file
-        // may have alpha in a file of its own, decoded to RGBA beside the planes, or frames.
-        Format::WebP if webp.extended => pixels.saturating_mul(8),
-        Format::WebP => pixels.saturating_mul(4),
+        // Lossless: RGBA first. Lossy: planes, and the compressed file once more, a part of it at a
+        // time as long as the file says. An extended file may have alpha in a file of its own,
+        // decoded to RGBA beside the planes, or frames.
+        Format::WebP => {
+            let part = if webp.lossy { WEBP_PART } else { 0 };
+            pixels.saturating_mul(if webp.extended { 8 } else { 4 }).saturating_add(part)
+        }
         Format::Jpeg | Format::Png | Format::Bmp | Format::Pnm | Format::Qoi => 0,
     };
     output.saturating_add(more).saturating_add(line.saturating_mul(LINES)).saturating_add(FIXED)

@@ -16,6 +16,8 @@ pub(super) struct Chunks {
     pub(super) exif_bytes: u64,
     /// Length of its longest ICC block.
     pub(super) icc_bytes: u64,
+    /// Whether a picture in it is compressed with losses.
+    pub(super) lossy: bool,
     /// Columns of the widest compressed picture in it.
     pub(super) width: u32,
     /// Rows of the highest one.
@@ -45,7 +47,7 @@ pub(super) fn chunks<R: BufRead + Seek>(reader: &mut R) -> io::Result<Chunks> {
             b"EXIF" => found.exif_bytes = found.exif_bytes.max(length),
             b"ICCP" => found.icc_bytes = found.icc_bytes.max(length),
             b"ANMF" => frame(reader, start, &mut found)?,
-            _ => picture(reader, &name, &mut found)?,
+            _ => picture(reader, &Chunk { name, length }, &mut found)?,
         }
         if !found.extended {
             return Ok(found);
@@ -72,33 +74,34 @@ fn next_chunk<R: BufRead>(reader: &mut R) -> io::Result<Option<Chunk>> {
 /// Looks into a frame of an animation: its picture comes first, or behind its alpha.
 fn frame<R: BufRead + Seek>(reader: &mut R, start: u64, found: &mut Chunks) -> io::Result<()> {
     reader.seek(SeekFrom::Start(start + FRAME_HEAD))?;
-    let Some(Chunk { mut name, length }) = next_chunk(reader)? else { return Ok(()) };
-    if name == *b"ALPH" {
-        reader.seek_relative(length.next_multiple_of(2).cast_signed())?;
+    let Some(mut chunk) = next_chunk(reader)? else { return Ok(()) };
+    if chunk.name == *b"ALPH" {
+        reader.seek_relative(chunk.length.next_multiple_of(2).cast_signed())?;
         let Some(behind) = next_chunk(reader)? else { return Ok(()) };
-        name = behind.name;
+        chunk = behind;
     }
-    picture(reader, &name, found)
+    picture(reader, &chunk, found)
 }
 
-/// Notes the size of a compressed picture, if the chunk `name` is one: its decoder makes room for it
-/// before it compares it with the size that the file tells.
-fn picture<R: BufRead>(reader: &mut R, name: &[u8; 4], found: &mut Chunks) -> io::Result<()> {
+/// Notes the size of a compressed picture, if `chunk` is one: its decoder makes room for it before it
+/// compares it with the size that the file tells.
+fn picture<R: BufRead>(reader: &mut R, chunk: &Chunk, found: &mut Chunks) -> io::Result<()> {
     let mut head = [0; 10];
-    if !matches!(name, b"VP8 " | b"VP8L") {
+    if !matches!(&chunk.name, b"VP8 " | b"VP8L") || chunk.length < head.len() as u64 {
         return Ok(());
     }
     match reader.read_exact(&mut head) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
         other => other?,
     }
-    let (width, height) = if name == b"VP8 " {
+    let (width, height) = if &chunk.name == b"VP8 " {
         let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
         (side(head[6], head[7]), side(head[8], head[9]))
     } else {
         let bits = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
         ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     };
+    found.lossy |= &chunk.name == b"VP8 ";
     found.width = found.width.max(width);
     found.height = found.height.max(height);
     Ok(())
@@ -135,6 +138,6 @@ mod tests {
         let lossless = [&[0x2F], &bits.to_le_bytes()[..], &[0; 5]].concat();
         let sizes =
             found(&[chunk(b"VP8X", &[0; 10]), chunk(b"ANMF", &framed), chunk(b"VP8L", &lossless)]);
-        assert_eq!((sizes.width, sizes.height), (1000, 800));
+        assert_eq!((sizes.width, sizes.height, sizes.lossy), (1000, 800, true));
     }
 }
