@@ -40,7 +40,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("journal", &["error"]),
-    ("launch", &["settings", "journal", "error"]),
+    ("launch", &["settings", "journal", "host", "error"]),
     ("doctor", &["host", "launch", "ops", "transport", "error"]),
     ("op_list", &["ops"]),
     ("verify", &["journal", "error"]),
