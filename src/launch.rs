@@ -3,8 +3,10 @@
 
 pub mod agent;
 mod at_once;
+pub mod check;
 pub mod hostfile;
 pub mod ping;
 pub mod program;
+pub mod sweep;
 
 pub use at_once::at_once;
