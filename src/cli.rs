@@ -32,6 +32,14 @@ pub enum Command {
     Report(ReportArgs),
     /// Look at this machine, and at each host of a hostfile: is all there that a run needs?
     Doctor(DoctorArgs),
+    /// Show which hosts of a hostfile are up and can take ranks, once or until stopped
+    Hosts(HostsArgs),
+    /// Tell of this host: version, cores, memory, load. Other hosts ask this by ssh
+    #[command(hide = true)]
+    Host(HostArgs),
+    /// End what a launch has left on this host. Other hosts ask this by ssh
+    #[command(hide = true)]
+    Sweep(SweepArgs),
     /// List every op: what it does, its parameters, their ranges and defaults
     Ops(OpsArgs),
     /// Print completions for a shell
@@ -77,6 +85,66 @@ pub struct DoctorArgs {
 
     /// Print JSON
     #[arg(long, conflicts_with = "verbose")]
+    pub json: bool,
+}
+
+/// `mpix hosts`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each host is asked for the greeting of its sshd, which is no login; those that answer are asked by ssh
+for their mpix.
+
+Exit codes: 0 all are up and can take ranks, 1 some are not, 2 the hostfile cannot be read.
+
+Examples:
+  mpix hosts --hostfile hosts
+  mpix hosts --hostfile hosts --watch            # the file may change meanwhile
+  mpix hosts --hostfile hosts --json | jq -r 'select(.state != \"up\") | .name'")]
+pub struct HostsArgs {
+    /// The hosts, one a line
+    #[arg(long, value_name = "FILE")]
+    pub hostfile: PathBuf,
+
+    /// Look again each second until stopped; a line for each change where there is no terminal
+    #[arg(short, long)]
+    pub watch: bool,
+
+    /// Give a host up that has not answered, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
+
+    /// Print a JSON object for each host, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mpix host`
+#[derive(Debug, Args)]
+pub struct HostArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mpix sweep`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Ends processes of this user that have MPIX_LAUNCH=ID:ATTEMPT in their environment, and daemons of Open
+MPI that have `mpix_launch ID:ATTEMPT` on their command line.
+
+Exit codes: 0 nothing is left, 1 something would not go.")]
+pub struct SweepArgs {
+    /// The launch
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub launch: String,
+
+    /// Leave attempts from this one on alone
+    #[arg(long, value_name = "ATTEMPT")]
+    pub below: Option<u64>,
+
+    /// Print JSON
+    #[arg(long)]
     pub json: bool,
 }
 

@@ -10,7 +10,6 @@ mod limits;
 mod memory;
 mod mpi;
 mod print;
-mod program;
 mod remote;
 mod shared_memory;
 mod simd;
@@ -26,6 +25,7 @@ use remote::Head;
 use serde::Serialize;
 
 use crate::error::{Error, UsageError, exit};
+use crate::launch::agent::Agent;
 use crate::launch::hostfile::{self, Hostfile};
 
 /// What to look at.
@@ -53,7 +53,7 @@ pub struct Diagnosis {
 pub fn examine(request: &Request) -> Result<Diagnosis, Error> {
     let hostfile = request.hostfile.as_deref().map(hostfile::read).transpose();
     let hostfile = hostfile.map_err(|error| UsageError::Hostfile(Box::new(error)))?;
-    let agent = this_host::agent();
+    let agent = Agent::of_this_process();
     let mut hosts = vec![this_host::examine(&request.output, &agent, hostfile.is_some())];
     if let Some(hostfile) = hostfile {
         hosts[0].findings.push(oddities(&hostfile));

@@ -2,15 +2,18 @@
 
 mod cores;
 mod disk;
+mod facts;
 mod limits;
 mod memory;
 
-use std::fs;
+use std::path::PathBuf;
+use std::{env, fs};
 
 pub use cores::Cores;
 pub use disk::{Disk, FileSystem};
+pub use facts::Facts;
 pub use limits::Limits;
-pub use memory::Memory;
+pub use memory::{Memory, size};
 
 use crate::plan::HostFacts;
 
@@ -33,6 +36,14 @@ pub fn facts() -> HostFacts {
 pub fn name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The path of this program; one that has been replaced since it started is known by its old path.
+#[must_use]
+pub fn program() -> Option<PathBuf> {
+    let path = env::current_exe().ok()?;
+    let replaced = path.to_str().and_then(|path| path.strip_suffix(" (deleted)"));
+    Some(replaced.map(PathBuf::from).unwrap_or(path))
 }
 
 /// What follows `name` on the line of `text` that starts with it, as files of `/proc` are written.

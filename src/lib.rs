@@ -14,7 +14,8 @@
 //! | [`ops`] | the ops, their chain, their kernels |
 //! | [`verify`] | `mpix verify` |
 //! | [`doctor`] | `mpix doctor`: what this machine and the hosts of a hostfile have |
-//! | [`launch`] | what starts the ranks: hostfiles |
+//! | [`host_list`] | `mpix hosts`: which hosts of a hostfile are up |
+//! | [`launch`] | what starts the ranks: hostfiles, how hosts are reached, pings, checks, sweeps |
 //! | [`host`] | what the host of this process offers |
 //! | [`band`] | rows that know where they stand in their image |
 //! | [`image_file`] | decode, encode, metadata |
@@ -34,6 +35,7 @@ pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod host;
+pub mod host_list;
 pub mod image_file;
 pub mod journal;
 pub mod launch;

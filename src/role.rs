@@ -3,7 +3,7 @@
 //! A rank never just returns: with the others waiting for it, the job would hang. Whatever goes
 //! wrong in one, a panic too, ends here, is told, and ends them all.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::panic::AssertUnwindSafe;
 #[cfg(feature = "mpi")]
 use std::sync::Arc;
@@ -14,7 +14,7 @@ mod readers;
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, DoctorArgs, RunArgs};
+use crate::cli::{Cli, Command, DoctorArgs, HostsArgs, RunArgs, SweepArgs};
 use crate::doctor::{self, Form, Request};
 #[cfg(not(feature = "mpi"))]
 use crate::error::UsageError;
@@ -23,7 +23,11 @@ use crate::error::{BugError, Error, exit, panic_text, printed};
 use crate::error::{tell, with_causes};
 #[cfg(feature = "mpi")]
 use crate::events::logger;
+use crate::host::Facts;
+use crate::host_list::{self, WatchForm};
+use crate::launch::sweep::{Sweep, sweep_here};
 use crate::op_list;
+use crate::ops::Simd;
 use crate::plan::Job;
 use crate::rank0::{self, Desk};
 use crate::settings::RunSettings;
@@ -54,6 +58,12 @@ pub fn play(cli: Cli) -> Result<u8, Error> {
         Command::Logs(args) => readers::logs(&args),
         Command::Report(args) => readers::report(&args),
         Command::Doctor(args) => doctor(args),
+        Command::Hosts(args) => hosts(args),
+        Command::Host(args) => {
+            let facts = Facts::of_this_host(Simd::detect().to_string());
+            print(|out| facts.print(args.json, out))
+        }
+        Command::Sweep(args) => sweep(args),
         Command::Ops(args) => print(|out| op_list::print(args.json, out)),
         Command::Completions(args) => print(|out| {
             clap_complete::generate(args.shell, &mut Cli::command(), "mpix", out);
@@ -109,12 +119,45 @@ fn doctor(args: DoctorArgs) -> Result<u8, Error> {
     let timeout = Duration::from_secs(args.timeout);
     let request = Request { hostfile: args.hostfile, output: args.output, timeout };
     let diagnosis = doctor::examine(&request)?;
-    // mpirun gives ranks a terminal, and copies what they write there to what may be none.
-    let choice = anstream::AutoStream::choice(&io::stdout());
-    let colours = choice != anstream::ColorChoice::Never && Launch::of_this_process().is_none();
+    let colours = colours();
     let form = if args.json { Form::Json } else { Form::Text { colours, all: args.verbose } };
     print(|out| diagnosis.print(form, out))?;
     Ok(diagnosis.exit_code())
+}
+
+/// Whether standard output shows colours.
+fn colours() -> bool {
+    // mpirun gives ranks a terminal, and copies what they write there to what may be none.
+    let choice = anstream::AutoStream::choice(&io::stdout());
+    choice != anstream::ColorChoice::Never && Launch::of_this_process().is_none()
+}
+
+fn hosts(args: HostsArgs) -> Result<u8, Error> {
+    if is_other_rank() {
+        return Ok(exit::DONE);
+    }
+    let timeout = Duration::from_secs(args.timeout);
+    let request = host_list::Request { hostfile: args.hostfile, timeout };
+    if args.watch {
+        let is_screen = io::stdout().is_terminal()
+            && Launch::of_this_process().is_none()
+            && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
+        let form = match (args.json, is_screen) {
+            (true, _) => WatchForm::Json,
+            (false, true) => WatchForm::Screen { colours: colours() },
+            (false, false) => WatchForm::Changes,
+        };
+        return host_list::watch(&request, form, &mut io::stdout().lock());
+    }
+    let look = host_list::look(&request)?;
+    print(|out| if args.json { look.print_json(out) } else { look.print_table(colours(), out) })?;
+    Ok(look.exit_code())
+}
+
+fn sweep(args: SweepArgs) -> Result<u8, Error> {
+    let swept = sweep_here(&Sweep { launch: args.launch, below: args.below });
+    print(|out| swept.print(args.json, out))?;
+    Ok(if swept.left.is_empty() { exit::DONE } else { exit::SOME_FAILED })
 }
 
 #[cfg(not(feature = "mpi"))]

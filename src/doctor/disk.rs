@@ -3,10 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::finding::size;
 use super::{Check, Finding};
 use crate::error::on_one_line;
-use crate::host::Disk;
+use crate::host::{Disk, size};
 
 /// A disk with less is nearly full.
 const LOW_BYTES: u64 = 1 << 30;

@@ -141,16 +141,6 @@ impl Report {
     }
 }
 
-/// A number of bytes for people: `7.8 GiB`, rounded down.
-pub(super) fn size(bytes: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let Some(power) = (1..=units.len()).rev().find(|power| bytes >> (10 * power) > 0) else {
-        return format!("{bytes} bytes");
-    };
-    let tenths = (u128::from(bytes) * 10) >> (10 * power);
-    format!("{}.{} {}", tenths / 10, tenths % 10, units[power - 1])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,15 +150,5 @@ mod tests {
         for check in [Check::Mpix, Check::OpenFiles, Check::SharedMemory, Check::Slots] {
             assert_eq!(serde_json::to_value(check).unwrap(), check.name());
         }
-    }
-
-    #[test]
-    fn sizes_are_told_in_their_largest_unit() {
-        let sizes =
-            [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1536 << 20, "1.5 GiB")];
-        for (bytes, told) in sizes {
-            assert_eq!(size(bytes), told);
-        }
-        assert_eq!(size(u64::MAX), "15.9 EiB");
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use super::finding::size;
 use super::{Check, Finding};
-use crate::host::Limits;
+use crate::host::{Limits, size};
 
 /// Files, pipes and sockets that a rank may have open at a time, with room to spare.
 const ENOUGH_FILES: u64 = 1024;

@@ -1,8 +1,7 @@
 //! Memory against what a run takes of it by default.
 
-use super::finding::size;
 use super::{Check, Finding};
-use crate::host::Memory;
+use crate::host::{Memory, size};
 
 /// Whether the memory that a run takes by default, half of what its host has, is there.
 pub(super) fn check(memory: Memory) -> Finding {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use super::program::{self, Said};
 use super::{Check, Finding, Level};
+use crate::launch::program::{self, Said};
 
 /// `mpirun --version` takes a moment.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ pub(super) fn library(text: Option<&str>) -> Finding {
 /// The `mpirun` in `PATH`, against the library.
 pub(super) fn launcher(library: Option<&str>, path: Option<PathBuf>) -> Finding {
     let Some(path) = path else { return no_launcher(library.is_some()) };
-    let said = program::run(Command::new(&path).arg("--version"), LIMIT);
+    let said = program::run_bounded(Command::new(&path).arg("--version"), LIMIT);
     let path = path.display();
     let text = match said {
         Ok(Said { stdout, stderr, .. }) => stdout + &stderr,

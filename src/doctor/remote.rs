@@ -1,25 +1,22 @@
 //! Other hosts, asked by ssh: `mpix doctor --json` there, at the same path as here.
 
 mod answer;
-pub(super) mod ssh;
 
-use std::net::IpAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-use ssh::Agent;
-
-use super::{Check, Finding, Report, program};
+use super::{Check, Finding, Report};
+use crate::launch::agent::{Agent, is_this_host};
+use crate::launch::at_once;
 use crate::launch::hostfile::HostEntry;
+use crate::launch::program::run_bounded;
 
 /// Hosts that are asked at a time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: NonZero<usize> = NonZero::new(16).unwrap();
 
 /// The host that asks: what others are held against.
 #[derive(Debug)]
 pub(super) struct Head {
-    host: String,
     version: String,
     program: String,
     mpi_library: Option<String>,
@@ -38,7 +35,6 @@ pub(super) struct Other {
 impl Head {
     pub(super) fn new(own: &Report, agent: Agent, timeout: Duration) -> Self {
         Self {
-            host: own.host.clone(),
             version: own.version.clone().unwrap_or_default(),
             // Where it is not known, `PATH` finds it.
             program: own.program.clone().unwrap_or_else(|| "mpix".to_owned()),
@@ -48,51 +44,28 @@ impl Head {
             timeout,
         }
     }
-
-    /// Whether `name` is this host for sure: its own name, or a loopback.
-    fn is(&self, name: &str) -> bool {
-        let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-        let loopback = name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        loopback || name == "localhost" || name == self.host || name == short(&self.host)
-    }
 }
 
 /// Asks all hosts, several at a time. The answers are in the order of the hosts.
 pub(super) fn examine(hosts: &[HostEntry], head: &Head) -> Vec<Other> {
-    let next = AtomicUsize::new(0);
-    let others = Mutex::new(Vec::new());
-    let ask = || {
-        while let Some((place, host)) = take(hosts, &next) {
-            let other = examine_one(host, head);
-            let mut others = others.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            others.push((place, other));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..hosts.len().min(AT_ONCE) {
-            scope.spawn(ask);
-        }
-    });
-    let mut others = others.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    others.sort_by_key(|(place, _)| *place);
-    others.into_iter().map(|(_, other)| other).collect()
-}
-
-fn take<'a>(hosts: &'a [HostEntry], next: &AtomicUsize) -> Option<(usize, &'a HostEntry)> {
-    let place = next.fetch_add(1, Ordering::Relaxed);
-    Some((place, hosts.get(place)?))
+    at_once(hosts, AT_ONCE, |host| examine_one(host, head))
 }
 
 fn examine_one(host: &HostEntry, head: &Head) -> Other {
-    if head.is(&host.name) {
+    if is_this_host(&host.name) {
         let report = Report::of_unknown(host.name.clone(), slots(host, head.cores));
         return Other { is_head: true, report };
     }
+    let mut asked = head.agent.mpix(host, &head.program, &["doctor", "--json"]);
     let start = Instant::now();
-    let said = program::run(&mut head.agent.command(host, &head.program), head.timeout);
+    let said = run_bounded(&mut asked, head.timeout);
     let mut report = match said {
         Ok(said) => answer::report(host, head, &said, start.elapsed()),
-        Err(error) => Report::of_unknown(host.name.clone(), head.agent.silence(host, &error)),
+        Err(error) => {
+            let found = format!("`{}` {error}", head.agent.program);
+            let cure = head.agent.cure_of_silence(host, &error);
+            Report::of_unknown(host.name.clone(), Finding::problem(Check::Reach, found, cure))
+        }
     };
     if report.version.is_some() {
         report.findings.push(slots(host, report.cores));
@@ -125,23 +98,12 @@ mod tests {
 
     pub(super) fn head() -> Head {
         Head {
-            host: "head.example.org".into(),
             version: "1.0.0".into(),
             program: "/opt/mpix".into(),
             mpi_library: Some("Open MPI v4.1.4, package: x".into()),
             cores: Some(2),
             agent: Agent::new(None, |_| true),
             timeout: Duration::from_secs(1),
-        }
-    }
-
-    #[test]
-    fn this_host_is_known_by_its_names() {
-        for name in ["localhost", "127.0.0.1", "::1", "head", "head.example.org"] {
-            assert!(head().is(name), "{name}");
-        }
-        for name in ["head.example.com", "head2", "10.0.0.1", "example"] {
-            assert!(!head().is(name), "{name}");
         }
     }
 

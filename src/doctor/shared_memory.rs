@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use rustix::process::getuid;
 
-use super::finding::size;
 use super::{Check, Finding};
-use crate::host::Disk;
+use crate::host::{Disk, size};
 
 /// Space that the ranks of a large host may need; containers have 64 MiB by default.
 const ENOUGH_BYTES: u64 = 64 << 20;

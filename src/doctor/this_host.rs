@@ -6,11 +6,10 @@ use std::path::Path;
 use rustix::process::geteuid;
 
 use super::mpi::{self, Family};
-use super::remote::ssh::{Agent, INSTALL};
-use super::{
-    Check, Finding, Report, cores, disk, limits, memory, program, shared_memory, simd, slurm,
-};
+use super::{Check, Finding, Report, cores, disk, limits, memory, shared_memory, simd, slurm};
 use crate::host::{self, Cores, Limits, Memory};
+use crate::launch::agent::{Agent, INSTALL};
+use crate::launch::program;
 use crate::transport::{Launch, mpi_library};
 
 /// A variable of the environment.
@@ -49,12 +48,6 @@ pub(super) fn examine(output: &Path, agent: &Agent, needs_agent: bool) -> Report
         cores: Some(cores.usable),
         findings,
     }
-}
-
-/// The agent that `mpirun` would reach other hosts by.
-pub(super) fn agent() -> Agent {
-    let named = variable("OMPI_MCA_plm_rsh_agent");
-    Agent::new(named.as_deref(), |program| program::find(program).is_some())
 }
 
 fn reaching(agent: &Agent, needed: bool) -> Finding {

@@ -45,6 +45,17 @@ fn kibibytes(info: &str, name: &str) -> Option<u64> {
     Some(kibibytes.saturating_mul(1024))
 }
 
+/// A number of bytes for people: `7.8 GiB`, rounded down.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let Some(power) = (1..=units.len()).rev().find(|power| bytes >> (10 * power) > 0) else {
+        return format!("{bytes} bytes");
+    };
+    let tenths = (u128::from(bytes) * 10) >> (10 * power);
+    format!("{}.{} {}", tenths / 10, tenths % 10, units[power - 1])
+}
+
 /// The lowest limit of the control groups of `groups`, as `/proc/self/cgroup` lists them, and of
 /// those above them, whose files are below `root`.
 ///
@@ -130,5 +141,15 @@ mod tests {
         assert_eq!(kibibytes(info, "SwapTotal:"), None);
         let memory = Memory { total: 8, available: Some(4), group_limit: Some(6) };
         assert_eq!((memory.usable(), Memory { group_limit: None, ..memory }.usable()), (6, 8));
+    }
+
+    #[test]
+    fn sizes_are_told_in_their_largest_unit() {
+        let sizes =
+            [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1536 << 20, "1.5 GiB")];
+        for (bytes, told) in sizes {
+            assert_eq!(size(bytes), told);
+        }
+        assert_eq!(size(u64::MAX), "15.9 EiB");
     }
 }

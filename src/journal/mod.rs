@@ -42,6 +42,7 @@ pub use error::{JournalError, LeaseError};
 pub use frame::{MOST_PAYLOAD, VERSION};
 pub use hash::{ContentHash, OutputHash, SettingsHash};
 pub use lease::{Holder, Lease, Seen, TIME_TO_LIVE};
+pub use process::start_of;
 pub use read::{Damage, DamageKind, read, read_from};
 pub use record::{
     Done, Failed, Identity, Record, RunEnded, RunOutcome, RunStarted, SetAside, Suspected,

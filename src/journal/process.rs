@@ -47,7 +47,8 @@ impl Process {
 
 /// When process `pid` started, in clock ticks since the host did; nothing if there is none, or if
 /// only its exit status is left.
-fn start_of(pid: u32) -> Option<u64> {
+#[must_use]
+pub fn start_of(pid: u32) -> Option<u64> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat).into_owned();
     // The name, in parentheses, may hold spaces and parentheses.

@@ -2,28 +2,19 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::super::program::Said;
 use super::super::{Check, Finding, Level, Report, mpi};
 use super::Head;
+use crate::launch::agent::{NOT_REACHED, NOT_THERE};
 use crate::launch::hostfile::HostEntry;
-
-/// ssh's own exit code when it does not get through.
-const NOT_REACHED: i32 = 255;
-/// The exit codes of a shell that does not find the program, or may not start it; the first also
-/// that of a program whose libraries are missing.
-const NOT_THERE: [i32; 2] = [127, 126];
+use crate::launch::program::Said;
 
 /// What matters on the host of `mpirun` and rank 0 only: it starts the others and writes results.
 const OF_HEAD: [Check; 4] = [Check::Disk, Check::Root, Check::Ssh, Check::Slurm];
 
 /// What is known of a host after ssh has ended.
 pub(super) fn report(host: &HostEntry, head: &Head, said: &Said, took: Duration) -> Report {
-    let answer = answer_in(&said.stdout);
-    let last_line = said.stderr.lines().rev().find(|line| !line.trim().is_empty());
-    let Some(answer) = answer else {
-        let finding = no_answer(host, head, said.code, last_line.unwrap_or("nothing").trim());
+    let Some(answer) = said.json(|value| value["findings"].is_array()) else {
+        let finding = no_answer(host, head, said.code, said.last_word());
         return Report::of_unknown(host.name.clone(), finding);
     };
     let version = answer["version"].as_str().unwrap_or("unknown").to_owned();
@@ -49,21 +40,14 @@ pub(super) fn report(host: &HostEntry, head: &Head, said: &Said, took: Duration)
     report
 }
 
-/// The JSON in what a host printed; a shell's own greeting may stand before it.
-fn answer_in(stdout: &str) -> Option<Value> {
-    let starts = stdout.match_indices('{').map(|(start, _)| start);
-    let lines = starts.filter(|&start| start == 0 || stdout[..start].ends_with('\n'));
-    lines.into_iter().find_map(|start| {
-        let mut values = serde_json::Deserializer::from_str(&stdout[start..]).into_iter::<Value>();
-        values.next()?.ok().filter(|value| value["findings"].is_array())
-    })
-}
-
 fn no_answer(host: &HostEntry, head: &Head, code: Option<i32>, told: &str) -> Finding {
     let Head { program, version, .. } = head;
     let copy = head.agent.copy(host, program);
     match code {
-        Some(NOT_REACHED) => head.agent.failure(host, told),
+        Some(NOT_REACHED) => {
+            let found = format!("`{}` does not get through: {told}", head.agent.program);
+            Finding::problem(Check::Reach, found, head.agent.cure_of_failure(host, told))
+        }
         Some(127) if told.contains("shared librar") => {
             let cure = "install the same MPI there, on Debian `apt-get install openmpi-bin`";
             Finding::problem(Check::Mpi, format!("its mpix does not start: {told}"), cure)

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
 use thiserror::Error;
 
 /// Sleep between two looks whether it has ended.
@@ -22,7 +23,7 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Why a program says nothing.
 #[derive(Debug, Error)]
-pub(super) enum SilentError {
+pub enum SilentError {
     /// It does not start.
     #[error("cannot be started: {0}")]
     Start(#[source] io::Error),
@@ -33,15 +34,39 @@ pub(super) enum SilentError {
 
 /// What a program said until it ended.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub struct Said {
     /// Its exit code; none when a signal ended it.
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Said {
+    /// The first JSON of its output that starts a line and is the one looked for: a shell's own
+    /// greeting may stand before it.
+    pub fn json(&self, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
+        let stdout = self.stdout.as_str();
+        let starts = stdout.match_indices('{').map(|(start, _)| start);
+        let mut lines = starts.filter(|&start| start == 0 || stdout[..start].ends_with('\n'));
+        lines.find_map(|start| {
+            let text = serde_json::Deserializer::from_str(&stdout[start..]);
+            text.into_iter::<Value>().next()?.ok().filter(&is_it)
+        })
+    }
+
+    /// The last line of its standard error that is not empty.
+    #[must_use]
+    pub fn last_word(&self) -> &str {
+        let last = self.stderr.lines().rev().find(|line| !line.trim().is_empty());
+        last.unwrap_or("nothing").trim()
+    }
 }
 
 /// The program that a shell would start; `name` may be a path, too.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let as_it_is = name.contains('/').then(|| PathBuf::from(name));
     let places = as_it_is.into_iter().chain(env::split_paths(&path).map(|place| place.join(name)));
@@ -49,7 +74,10 @@ pub(super) fn find(name: &str) -> Option<PathBuf> {
 }
 
 /// Runs a program that asks nothing, and ends it with all that it has started after `limit`.
-pub(super) fn run(command: &mut Command, limit: Duration) -> Result<Said, SilentError> {
+///
+/// # Errors
+/// When it does not start, or does not end.
+pub fn run_bounded(command: &mut Command, limit: Duration) -> Result<Said, SilentError> {
     let deadline = Instant::now() + limit;
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.process_group(0).spawn().map_err(SilentError::Start)?;
@@ -113,7 +141,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, limit: Duration) -> Result<Said, SilentError> {
-        run(Command::new("sh").args(["-c", script]), limit)
+        run_bounded(Command::new("sh").args(["-c", script]), limit)
     }
 
     #[test]
@@ -124,7 +152,7 @@ mod tests {
             (Some(3), "out\n", "err\n")
         );
         assert!(matches!(
-            run(&mut Command::new("/no/such/program"), Duration::from_secs(1)),
+            run_bounded(&mut Command::new("/no/such/program"), Duration::from_secs(1)),
             Err(SilentError::Start(_))
         ));
         assert!(find("sh").is_some() && find("no such program").is_none());
