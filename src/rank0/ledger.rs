@@ -11,8 +11,8 @@ use super::Event;
 use super::threads::Threads;
 use crate::error::{Error, OutputError};
 use crate::journal::{
-    Holder, Journal, JournalError, Lease, LeaseError, Record, RunEnded, RunOutcome, RunStarted,
-    SettingsHash, State, Syncer, manifest,
+    Holder, Journal, JournalError, Lease, LeaseError, LeaseName, Record, RunEnded, RunOutcome,
+    RunStarted, SettingsHash, State, Syncer, manifest,
 };
 
 /// Time between two renewals of the lease; a third of its time to live, and more often still.
@@ -142,14 +142,16 @@ impl LeaseKeeper {
             pid: std::process::id(),
             run_id: RandomState::new().build_hasher().finish(),
             command: command_line(),
+            launch: None,
         };
-        let mut lease = Lease::take(start.output, holder).map_err(|error| match error {
-            LeaseError::Held { .. } | LeaseError::HeldByUnknown { .. } => {
-                OutputError::Held { source: Box::new(error) }
-            }
-            LeaseError::Lost { .. } => OutputError::Lost { source: Box::new(error) },
-            LeaseError::Io { .. } => OutputError::Journal { source: Box::new(error) },
-        })?;
+        let mut lease =
+            Lease::take(start.output, LeaseName::Run, holder).map_err(|error| match error {
+                LeaseError::Held { .. }
+                | LeaseError::HeldByUnknown { .. }
+                | LeaseError::Overtaken { .. } => OutputError::Held { source: Box::new(error) },
+                LeaseError::Lost { .. } => OutputError::Lost { source: Box::new(error) },
+                LeaseError::Io { .. } => OutputError::Journal { source: Box::new(error) },
+            })?;
         let (stop, stopped) = channel();
         let events = events.clone();
         let thread = std::thread::spawn(move || {

@@ -78,7 +78,9 @@ impl Run<'_> {
 
     pub(super) fn take_lease_trouble(&mut self, error: LeaseError) -> Result<(), Error> {
         match error {
-            LeaseError::Lost { .. } => Err(OutputError::Lost { source: Box::new(error) }.into()),
+            LeaseError::Lost { .. } | LeaseError::Overtaken { .. } => {
+                Err(OutputError::Lost { source: Box::new(error) }.into())
+            }
             LeaseError::Io { source, .. } if self.stop.is_none() && is_gone(&source) => {
                 Ok(self.begin_to_stop(Stop::Output(source))?)
             }
