@@ -20,8 +20,8 @@ mod text;
 use std::path::{Path, PathBuf};
 
 pub use event::{
-    Distribution, Entry, ImageDone, ImageFailed, Level, Outcome, RankInfo, RunEnded, RunEvent,
-    RunStarted, Stages, milliseconds,
+    Distribution, Entry, ImageDone, ImageFailed, Level, Outcome, RankInfo, RankLoad, RankPulse,
+    RunEnded, RunEvent, RunStarted, Stages, milliseconds,
 };
 pub use log_file::{LogFile, NEW_FILE_AT};
 pub use log_reader::{LogReader, files_of};

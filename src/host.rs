@@ -3,6 +3,7 @@
 mod cores;
 mod disk;
 mod limits;
+mod load;
 mod memory;
 
 use std::fs;
@@ -10,6 +11,7 @@ use std::fs;
 pub use cores::Cores;
 pub use disk::{Disk, FileSystem};
 pub use limits::Limits;
+pub use load::HostLoad;
 pub use memory::Memory;
 
 use crate::plan::HostFacts;

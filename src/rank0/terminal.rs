@@ -58,6 +58,7 @@ impl Terminal {
             | RunEvent::ImageGiven { .. }
             | RunEvent::ImageDone(_)
             | RunEvent::ImageDoneBefore { .. }
+            | RunEvent::Heartbeat { .. }
             | RunEvent::Message { .. }
             | RunEvent::RunEnded(_) => {}
         }

@@ -71,6 +71,8 @@ impl Run<'_> {
             let left = count_of(undone, "image");
             self.account.say(&format!("mpix: {reason}; {left} left, the same command goes on"));
         }
+        // The manifest of many images takes a while, and ranks that hear nothing end the run.
+        self.desk.stop_ranks()?;
         let ending = RunEnding { outcome, reason, exit_code };
         self.account.close(&self.reading.job.settings.output, ending)?;
         Ok(exit_code)
