@@ -167,8 +167,8 @@ pub struct CompletionsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 all images done, 1 some images failed, 2 usage, 3 another run has the output
-directory, 4 it cannot be written, 70 a bug of mpix, 130 stopped. After all but 0 and 2 the same
-command goes on where it was.
+directory, 4 it cannot be written, 70 a bug of mpix, 71 a rank or host failed, 130 stopped. After
+all but 0 and 2 the same command goes on where it was.
 
 Examples:
   mpix run --op canny:low=100,high=200 -o out/ photos/
@@ -250,6 +250,12 @@ pub struct RunArgs {
     /// Give an image up that takes longer, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub image_timeout: Option<u64>,
+
+    /// End the run when a rank says nothing for longer, in seconds: it is stopped, or its host is cut
+    /// off; default: wait for it. A rank on a busy host may be silent for some seconds
+    #[arg(long, value_name = "SECONDS", env = "MPIX_STALL_TIMEOUT",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub stall_timeout: Option<u64>,
 
     /// Set an image aside that was in hand at this many crashes
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]

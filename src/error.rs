@@ -25,6 +25,8 @@ pub mod exit {
     pub const OUTPUT: u8 = 4;
     /// A fault of mpix itself.
     pub const BUG: u8 = 70;
+    /// A rank or a host failed; the same command goes on.
+    pub const HOST: u8 = 71;
     /// A signal stopped it; the same command goes on.
     pub const STOPPED: u8 = 130;
 }
@@ -41,6 +43,9 @@ pub enum Error {
     /// What a run has left cannot be shown.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A host, or a rank on it, is not to be reached any more.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// A rank met something that mpix did not foresee.
     #[error(transparent)]
     Bug(#[from] BugError),
@@ -56,6 +61,7 @@ impl Error {
             Self::Output(OutputError::Journal { .. } | OutputError::Gone { .. }) => exit::OUTPUT,
             Self::Output(OutputError::NoJournal { .. }) => exit::USAGE,
             Self::Output(OutputError::StoppedTwice) => exit::STOPPED,
+            Self::Host(_) => exit::HOST,
             Self::Bug(_) => exit::BUG,
         }
     }
@@ -74,6 +80,7 @@ impl Error {
             Self::Output(
                 OutputError::Lost { .. } | OutputError::Journal { .. } | OutputError::StoppedTwice,
             )
+            | Self::Host(_)
             | Self::Bug(_) => true,
         }
     }
@@ -122,6 +129,17 @@ pub enum UsageError {
         flag: &'static str,
         /// What the user wrote.
         value: String,
+    },
+    /// What started the run tells nonsense of it.
+    #[error("`{variable}={value}` is no attempt of a launch; unset it")]
+    Launch {
+        /// The variable.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+        /// What is expected.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A limit of failures that is none.
     #[error("`--max-failures {value}` is no limit; write a whole number, or one with %")]
@@ -322,6 +340,43 @@ pub enum OutputError {
     StoppedTwice,
 }
 
+/// A rank that is not to be reached: stopped, stuck, or on a host that is cut off or gone. What is
+/// done stays done.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// A rank that took part says nothing any more.
+    #[error(
+        "rank {rank} on `{host}` has said nothing for {seconds} s (`--stall-timeout`): the process \
+         is stopped, or the host is cut off or overloaded; the same command goes on"
+    )]
+    Silent {
+        /// The rank.
+        rank: usize,
+        /// Its host.
+        host: String,
+        /// How long.
+        seconds: u64,
+    },
+    /// A rank has not even said where it is.
+    #[error("rank {rank} has not begun within {seconds} s (`--stall-timeout`)")]
+    NeverBegan {
+        /// The rank.
+        rank: usize,
+        /// How long.
+        seconds: u64,
+    },
+    /// Rank 0 has gone.
+    #[error("rank {rank} on `{host}` has heard nothing from rank 0 for {seconds} s")]
+    NothingFromRank0 {
+        /// The rank that waited.
+        rank: usize,
+        /// Its host.
+        host: String,
+        /// How long.
+        seconds: u64,
+    },
+}
+
 /// A fault of mpix itself, or of something below it that it trusts.
 #[derive(Debug, Error)]
 pub enum BugError {
@@ -345,14 +400,6 @@ pub enum BugError {
     NoSuchRank {
         /// The rank.
         rank: usize,
-    },
-    /// Rank 0 has gone.
-    #[error("rank {rank} has heard nothing from rank 0 for {seconds} s")]
-    Silence {
-        /// The rank.
-        rank: usize,
-        /// How long.
-        seconds: u64,
     },
     /// The threads of a rank cannot be started.
     #[error("failed to start {threads} threads (`--threads`)")]

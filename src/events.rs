@@ -5,11 +5,15 @@
 //! |---|---|
 //! | `OUT/.mpix/log.jsonl`, `log.2.jsonl`, … | one [`Entry`] a line, a new file at 5 MB |
 //! | `OUT/.mpix/status.json` | the [`Status`], replaced each second |
+//! | `OUT/.mpix/launch.jsonl`, … | the same of the supervisor, if there is one |
+//! | `OUT/.mpix/launch.json` | its [`LaunchStatus`], replaced with each change |
 //!
-//! Rank 0 alone writes them. Who reads them needs no rank: `mpix status`, `mpix logs` and
+//! Rank 0 and the supervisor alone write them. Who reads them needs no rank: `mpix status`, `mpix logs` and
 //! `mpix report` work while a run goes on, from any host that sees the directory.
 
 mod event;
+mod launch_event;
+mod launch_status;
 mod log_file;
 mod log_reader;
 pub mod logger;
@@ -21,9 +25,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use event::{
-    Distribution, Entry, ImageDone, ImageFailed, Level, Outcome, RankInfo, RunEnded, RunEvent,
-    RunStarted, Stages, milliseconds,
+    Distribution, Entry, ImageDone, ImageFailed, Level, Outcome, RankInfo, RankLoad, RankPulse,
+    RunEnded, RunEvent, RunStarted, Stages, milliseconds,
 };
+pub use launch_event::LaunchEvent;
+pub use launch_status::{HostRole, HostStatus, LaunchStatus};
 pub use log_file::{LogFile, NEW_FILE_AT};
 pub use log_reader::{LogReader, files_of};
 pub use status::{Failure, ImageCounts, RankStatus, RunState, Status, StatusError};

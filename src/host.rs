@@ -4,6 +4,7 @@ mod cores;
 mod disk;
 mod facts;
 mod limits;
+mod load;
 mod memory;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ pub use cores::Cores;
 pub use disk::{Disk, FileSystem};
 pub use facts::Facts;
 pub use limits::Limits;
+pub use load::HostLoad;
 pub use memory::{Memory, size};
 
 use crate::plan::HostFacts;

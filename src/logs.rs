@@ -194,6 +194,8 @@ impl Reader {
             | RunEvent::ImageDoneBefore { .. }
             | RunEvent::ImageFailed(_)
             | RunEvent::Stopping { .. }
+            | RunEvent::Heartbeat { .. }
+            | RunEvent::Launch(_)
             | RunEvent::Message { .. } => self.ended,
         };
         if !self.filter.lets_pass(&entry, &mut self.at) {

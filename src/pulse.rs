@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::events::{RunState, Status, StatusError};
 use crate::host;
-use crate::journal::{Lease, directory_of};
+use crate::journal::{Lease, LeaseName, directory_of};
 
 /// A status that was written so lately, by this host's clock, is believed at first sight.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
@@ -94,7 +94,7 @@ impl Pulse {
     /// Whether the status is one of a process of this host that has gone. The lease knows it better
     /// than by its number, which another process may have by now.
     fn is_surely_dead(&self, status: &Status) -> bool {
-        let seen = Lease::look(&self.output, &self.host).ok().flatten();
+        let seen = Lease::look(&self.output, LeaseName::Run, &self.host).ok().flatten();
         seen.is_some_and(|seen| {
             seen.is_dead && seen.holder.pid == status.pid && seen.holder.host == status.host
         })

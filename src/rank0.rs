@@ -7,6 +7,7 @@ mod bands;
 mod budget;
 mod dry_run;
 mod earlier;
+mod lease_keeper;
 mod ledger;
 mod queue;
 mod reading;
@@ -14,6 +15,7 @@ mod run;
 mod signals;
 mod terminal;
 mod threads;
+mod vigil;
 mod watchers;
 
 use std::io;
@@ -29,17 +31,17 @@ use self::ledger::{Ledger, Start};
 use self::reading::{Loaded, Reading};
 use self::run::{Run, WriteFailure};
 use self::watchers::Watchers;
-use crate::error::{BugError, Error, ImageError, UsageError, exit, printed};
+use crate::error::{BugError, Error, HostError, ImageError, UsageError, exit, printed};
 use crate::events::{RankInfo, RunStarted, logger};
 use crate::journal::{JournalError, LeaseError, SettingsHash, State};
 use crate::plan::{Cluster, HostFacts, Job, RankPlan};
 use crate::source::{Entry, list, remove_temporaries};
 use crate::transport::message::{Message, ToRank, ToRank0};
-use crate::transport::{Hub, next_event};
+use crate::transport::{Hub, Silence, next_event};
 use crate::worker_rank;
 
 /// Time between two looks at the clock while nothing happens.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(200);
 
 /// What happens to rank 0.
 #[derive(Debug)]
@@ -75,15 +77,34 @@ impl From<(usize, Message<ToRank0>)> for Event {
 /// Rank 0's links and queues.
 #[derive(Debug)]
 pub struct Desk {
-    /// Links to all ranks.
-    pub hub: Hub<worker_rank::Event>,
-    /// Events of this process.
-    pub events: Receiver<Event>,
-    /// The other end of that queue.
-    pub to_events: Sender<Event>,
+    hub: Hub<worker_rank::Event>,
+    events: Receiver<Event>,
+    to_events: Sender<Event>,
+    are_stopped: bool,
 }
 
 impl Desk {
+    /// Links to all ranks, and the queue of this process's own events with its other end.
+    #[must_use]
+    pub fn new(
+        hub: Hub<worker_rank::Event>,
+        (to_events, events): (Sender<Event>, Receiver<Event>),
+    ) -> Self {
+        Self { hub, events, to_events, are_stopped: false }
+    }
+
+    /// Tells all ranks that there is nothing more to do, once.
+    fn stop_ranks(&mut self) -> Result<(), BugError> {
+        if std::mem::replace(&mut self.are_stopped, true) {
+            return Ok(());
+        }
+        for rank in 0..self.hub.ranks() {
+            self.hub.send(rank, Message::bare(ToRank::Stop))?;
+        }
+        self.hub.flush();
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<Option<Event>, Error> {
         match next_event(&self.events, &mut self.hub, Instant::now() + TICK)? {
             Some(Event::Broken(error)) => Err(error),
@@ -106,16 +127,13 @@ impl Desk {
 pub fn run(job: Job, mut desk: Desk) -> Result<u8, Error> {
     let outcome = conduct(job, &mut desk);
     if !outcome.as_ref().is_err_and(Error::leaves_ranks_waiting) {
-        for rank in 0..desk.hub.ranks() {
-            desk.hub.send(rank, Message::bare(ToRank::Stop))?;
-        }
-        desk.hub.flush();
+        desk.stop_ranks()?;
     }
     outcome
 }
 
 fn conduct(job: Job, desk: &mut Desk) -> Result<u8, Error> {
-    let facts = greet(desk)?;
+    let facts = greet(desk, job.settings.stall_timeout)?;
     let to_log = desk.to_events.clone();
     logger::pass_on(move |level, text| _ = to_log.send(Event::Log(level, text)));
     let cluster = Cluster::new(&facts, job.settings.threads, job.settings.memory);
@@ -133,7 +151,8 @@ fn conduct(job: Job, desk: &mut Desk) -> Result<u8, Error> {
         return print_plan(&reading, &entries);
     }
     let ledger = open_ledger(&mut reading, &facts[0].host, &text, desk)?;
-    let watchers = Watchers::open(&reading.job.settings, start_of(&reading, &ledger))?;
+    let started = start_of(&reading, &ledger);
+    let watchers = Watchers::open(&reading.job.settings, started, ledger.hold())?;
     signals::watch(&desk.to_events);
     Run::new(Arc::new(reading), entries, (ledger, watchers), desk)?.carry_out()
 }
@@ -167,7 +186,8 @@ fn open_ledger(
 ) -> Result<Ledger, Error> {
     let settings = &reading.job.settings;
     make_output_directory(&settings.output)?;
-    let start = Start { output: &settings.output, host, settings_text, fresh: settings.fresh };
+    let (output, fresh, launch) = (&settings.output, settings.fresh, settings.launch);
+    let start = Start { output, host, settings_text, fresh, launch };
     let (ledger, state) = Ledger::open(&start, &desk.to_events)?;
     for damage in state.damage() {
         log::warn!("the journal is damaged: {damage}; what it said there is done again");
@@ -180,10 +200,15 @@ fn open_ledger(
     Ok(ledger)
 }
 
-/// Waits until every rank has said what its host offers.
-fn greet(desk: &mut Desk) -> Result<Vec<HostFacts>, Error> {
+/// Waits until every rank has said what its host offers, for `stall_timeout` seconds at most.
+fn greet(desk: &mut Desk, stall_timeout: Option<u64>) -> Result<Vec<HostFacts>, Error> {
     let mut facts: Vec<Option<HostFacts>> = vec![None; desk.hub.ranks()];
-    while facts.iter().any(Option::is_none) {
+    let mut silence = Silence::since(Instant::now());
+    while let Some(rank) = facts.iter().position(Option::is_none) {
+        let waited = silence.look(Instant::now());
+        if let Some(seconds) = stall_timeout.filter(|&limit| waited.as_secs() >= limit) {
+            return Err(HostError::NeverBegan { rank, seconds }.into());
+        }
         let Some(event) = desk.next()? else { continue };
         match event {
             Event::Message(from, Message { header: ToRank0::Hello(host), .. }) => {

@@ -248,7 +248,7 @@ fn rank0_with(
         }
     });
     let hub = links(Mailbox::new(to_worker));
-    let outcome = rank0::run(Job::new(settings), Desk { hub, events, to_events });
+    let outcome = rank0::run(Job::new(settings), Desk::new(hub, (to_events, events)));
     if !outcome.as_ref().is_err_and(Error::leaves_ranks_waiting) {
         let _ = worker.join();
     }

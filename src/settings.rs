@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::cli::{Distribute, LimitArgs, OutputFormat, RunArgs};
 use crate::error::UsageError;
 use crate::image_file::{DecodeOptions, Format, Limits};
+use crate::journal::{LAUNCH_VARIABLE, LaunchId};
 use crate::ops::OpSpec;
 
 /// How images are shared out.
@@ -93,6 +94,8 @@ pub struct RunSettings {
     pub max_failures: MaxFailures,
     /// Seconds that one image may take.
     pub image_timeout: Option<u64>,
+    /// Seconds that a rank may say nothing.
+    pub stall_timeout: Option<u64>,
     /// Crashes at which an image that was in hand is set aside.
     pub crash_limit: u32,
     /// Whether the plan is printed and nothing done.
@@ -105,13 +108,16 @@ pub struct RunSettings {
     pub json: bool,
     /// First file of the log, where it is not beside the journal.
     pub log_file: Option<PathBuf>,
+    /// Which attempt of which launch this is, if a launch started it.
+    pub launch: Option<LaunchId>,
 }
 
 impl RunSettings {
     /// Checks the command line.
     ///
     /// # Errors
-    /// When an op, a parameter or a size is none, or nothing is given to read.
+    /// When an op, a parameter or a size is none, when nothing is given to read, or when the variable
+    /// `MPIX_LAUNCH` is garbled.
     pub fn new(args: RunArgs) -> Result<Self, UsageError> {
         if args.inputs.is_empty() && args.files_from.is_none() {
             return Err(UsageError::NoInputs);
@@ -142,6 +148,7 @@ impl RunSettings {
             retry_failed: args.retry_failed,
             max_failures: parse_max_failures(args.max_failures.as_deref())?,
             image_timeout: args.image_timeout,
+            stall_timeout: args.stall_timeout,
             crash_limit: args.crash_limit,
             dry_run: args.dry_run,
             verbosity: match (args.quiet, args.verbose) {
@@ -153,8 +160,22 @@ impl RunSettings {
             per_rank: args.per_rank,
             json: args.json,
             log_file: args.log_file,
+            launch: launch_of_this_process()?,
         })
     }
+}
+
+/// What a launch told this process; empty counts as unset, as where a script clears it.
+fn launch_of_this_process() -> Result<Option<LaunchId>, UsageError> {
+    let Some(value) = std::env::var_os(LAUNCH_VARIABLE).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let value = value.to_string_lossy().into_owned();
+    value.parse().map(Some).map_err(|source| UsageError::Launch {
+        variable: LAUNCH_VARIABLE,
+        value,
+        source: Box::new(source),
+    })
 }
 
 fn format_of(format: OutputFormat) -> Format {

@@ -17,19 +17,16 @@ use std::time::{Duration, Instant};
 
 use self::jobs::{Jobs, Pending};
 use self::pool::{Pool, Task};
-use crate::error::{BugError, Error, panic_text};
-use crate::host;
-use crate::plan::MAX_THREADS;
-use crate::transport::message::{BandHeader, Message, ToRank, ToRank0};
-use crate::transport::{Poll, RankLink, next_event};
+use crate::error::{BugError, Error, HostError, panic_text};
+use crate::host::{self, HostLoad};
+use crate::plan::{LONGEST_SILENCE, MAX_THREADS};
+use crate::transport::message::{BandHeader, Load, Message, ToRank, ToRank0};
+use crate::transport::{Poll, RankLink, Silence, next_event};
 
 pub use filter::filter_image;
 
 /// How long to wait for an event before looking at the clock.
-const WAIT: Duration = Duration::from_secs(1);
-/// A rank in another process than rank 0's ends by itself when it hears nothing for so long: no rank
-/// outlives its run.
-const SILENCE: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_millis(200);
 
 /// What happens to a rank.
 #[derive(Debug)]
@@ -73,22 +70,27 @@ where
 {
     link.send(Message::bare(ToRank0::Hello(host::facts())))?;
     let mut rank = Rank::new(link.rank());
-    let mut heard = Instant::now();
+    let mut silence = Silence::since(Instant::now());
     loop {
-        if Poll::<Event>::needs_polling(&link) && heard.elapsed() > SILENCE {
-            let (rank, seconds) = (rank.number, SILENCE.as_secs());
-            return Err(BugError::Silence { rank, seconds }.into());
+        // A rank in another process than rank 0's ends by itself: no rank outlives its run.
+        if Poll::<Event>::needs_polling(&link) {
+            rank.bear(silence.look(Instant::now()))?;
         }
         let Some(event) = next_event(own, &mut link, Instant::now() + WAIT)? else { continue };
+        if matches!(event, Event::Message(_)) {
+            silence = Silence::since(Instant::now());
+        }
         match event {
-            Event::Message(message) => {
-                heard = Instant::now();
-                if matches!(message.header, ToRank::Stop) {
-                    link.flush();
-                    return Ok(());
-                }
-                rank.take(message, jobs_to)?;
+            Event::Message(Message { header: ToRank::Stop, .. }) => {
+                link.flush();
+                return Ok(());
             }
+            // At once, and not by a thread that filters.
+            Event::Message(Message { header: ToRank::Ping { sequence }, .. }) => {
+                let load = rank.load();
+                link.send(Message::bare(ToRank0::Pong { sequence, load }))?;
+            }
+            Event::Message(message) => rank.take(message, jobs_to)?,
             Event::Answer(answer) => link.send(answer)?,
             Event::Summarized { key, pending, answer } => {
                 if !rank.given_up.contains(&key.0) {
@@ -108,11 +110,42 @@ struct Rank {
     pending: HashMap<(usize, usize), Pending>,
     /// Images of which nothing is wanted any more.
     given_up: HashSet<usize>,
+    /// Seconds that it goes on without a word of rank 0.
+    silence_seconds: u64,
 }
 
 impl Rank {
     fn new(number: usize) -> Self {
-        Self { number, started: None, pending: HashMap::new(), given_up: HashSet::new() }
+        Self {
+            number,
+            started: None,
+            pending: HashMap::new(),
+            given_up: HashSet::new(),
+            silence_seconds: LONGEST_SILENCE,
+        }
+    }
+
+    /// Goes on, unless rank 0 has said nothing for too long.
+    fn bear(&self, silence: Duration) -> Result<(), HostError> {
+        let (rank, seconds) = (self.number, self.silence_seconds);
+        if silence <= Duration::from_secs(seconds) {
+            return Ok(());
+        }
+        Err(HostError::NothingFromRank0 { rank, host: host::name(), seconds })
+    }
+
+    fn load(&self) -> Load {
+        let host = HostLoad::now();
+        let pool = self.started.as_ref().map(|(_, pool)| pool);
+        let (tasks_waiting, tasks_in_hand) =
+            pool.map_or((0, 0), |pool| pool.load().waiting_and_in_hand());
+        Load {
+            tasks_waiting,
+            tasks_in_hand,
+            threads: pool.map_or(0, Pool::threads),
+            host_load: host.average,
+            available_bytes: host.available_bytes,
+        }
     }
 
     fn take(&mut self, message: Message<ToRank>, answers: &Sender<Event>) -> Result<(), Error> {
@@ -124,6 +157,7 @@ impl Rank {
                     let what = "it asks for threads that no rank has";
                     return Err(BugError::Message { from: 0, what }.into());
                 }
+                self.silence_seconds = work.silence_seconds;
                 let pool = Pool::new(work.threads)?;
                 self.started = Some((Arc::new(Jobs::new(work, pool.load())?), pool));
                 Ok(())
@@ -152,7 +186,7 @@ impl Rank {
                 let (_, pool) = self.started.as_mut().ok_or(out_of_order)?;
                 Ok(pool.give_up(image)?)
             }
-            ToRank::Ping | ToRank::Stop => Ok(()),
+            ToRank::Ping { .. } | ToRank::Stop => Ok(()),
         }
     }
 

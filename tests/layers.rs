@@ -17,7 +17,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("events", &["error"]),
     ("ops", &["band", "error"]),
     ("image_file", &["band", "error"]),
-    ("settings", &["cli", "ops", "image_file", "error"]),
+    ("settings", &["cli", "ops", "image_file", "journal", "error"]),
     ("plan", &["ops", "settings", "image_file", "error"]),
     ("transport", &["band", "plan", "image_file", "error"]),
     ("host", &["plan", "error"]),

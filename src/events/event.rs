@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
+use super::launch_event::LaunchEvent;
 use crate::error::FailureKind;
 
 /// An event with its time: a line of the log, and of `mpix run --json`.
@@ -91,6 +92,13 @@ pub enum RunEvent {
         /// Images in hand, which are finished.
         in_hand: usize,
     },
+    /// Where the ranks are, told each second.
+    Heartbeat {
+        /// Images that were begun and have not ended.
+        in_hand: usize,
+        /// All ranks, by number.
+        ranks: Vec<RankPulse>,
+    },
     /// A message of the program's log.
     Message {
         /// The rank that says it.
@@ -105,16 +113,21 @@ pub enum RunEvent {
     },
     /// A run ends.
     RunEnded(RunEnded),
+    /// What the supervisor of a launch does.
+    Launch(LaunchEvent),
 }
 
 impl RunEvent {
     fn level(&self) -> Level {
         match self {
-            Self::ImageGiven { .. } | Self::ImageDoneBefore { .. } => Level::Debug,
+            Self::ImageGiven { .. } | Self::ImageDoneBefore { .. } | Self::Heartbeat { .. } => {
+                Level::Debug
+            }
             Self::RunStarted(_) | Self::ImageDone(_) => Level::Info,
             Self::ImageFailed(_) => Level::Error,
             Self::Stopping { .. } => Level::Warn,
             Self::Message { level, .. } => level.unwrap_or(Level::Info),
+            Self::Launch(event) => event.level(),
             Self::RunEnded(ended) => match ended.outcome {
                 Outcome::AllDone => Level::Info,
                 Outcome::SomeFailed | Outcome::Stopped => Level::Warn,
@@ -154,6 +167,36 @@ pub struct RankInfo {
     pub threads: usize,
     /// Bytes for images in flight.
     pub memory_bytes: u64,
+}
+
+/// How a rank is, as rank 0 sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankPulse {
+    /// The rank.
+    pub rank: usize,
+    /// Its host.
+    pub host: String,
+    /// Seconds since it last said anything.
+    pub silent_s: f64,
+    /// Milliseconds that the last ping took that it answered, there and back.
+    pub round_trip_ms: Option<f64>,
+    /// How much it had to do then.
+    pub load: Option<RankLoad>,
+}
+
+/// How much a rank has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankLoad {
+    /// Tasks that wait for a thread: whole images and bands.
+    pub tasks_waiting: usize,
+    /// Tasks that threads work on.
+    pub tasks_in_hand: usize,
+    /// Threads that it filters with.
+    pub threads: usize,
+    /// Programs that ran or waited to run on its host, on average over the last minute.
+    pub host_load: Option<f64>,
+    /// Bytes of memory that its host could give now without swapping.
+    pub available_bytes: Option<u64>,
 }
 
 /// How an image was shared out.

@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::event::{Outcome, RankInfo};
+use super::event::{Outcome, RankInfo, RankLoad};
 use super::text::clock;
 use crate::error::FailureKind;
 
 /// The form of the file; another number is another form.
 const FORMAT: u32 = 1;
+/// Seconds of silence that a rank's line tells of; each is pinged once a second.
+const SILENCE_TOLD: f64 = 3.0;
 const NAME: &str = "status.json";
 /// Always the same name, so that a run that is killed leaves one at most, and the next takes it.
 const NEW_NAME: &str = "status.json.new";
@@ -126,6 +128,15 @@ pub struct RankStatus {
     pub failed: usize,
     /// Pixels that it has filtered, in whole images and in bands.
     pub pixels: u64,
+    /// Seconds since it last said anything, at the last heartbeat.
+    #[serde(default)]
+    pub silent_s: f64,
+    /// Milliseconds that the last ping took that it answered, there and back.
+    #[serde(default)]
+    pub round_trip_ms: Option<f64>,
+    /// How much it had to do then.
+    #[serde(default)]
+    pub load: Option<RankLoad>,
 }
 
 /// An image that failed.
@@ -226,9 +237,13 @@ impl Status {
         let widest = self.ranks.iter().map(|rank| rank.info.host.chars().count()).max();
         let width = widest.unwrap_or(0);
         let line = |(number, rank): (usize, &RankStatus)| {
+            let silent = match rank.silent_s {
+                seconds if seconds >= SILENCE_TOLD => format!("  silent for {}", clock(seconds)),
+                _ => String::new(),
+            };
             format!(
                 "rank {number:<3} {:width$}  {:>3} threads  {:>3} in hand  {:>7} done  {:>5} failed  \
-                 {:>9.1} megapixels",
+                 {:>9.1} megapixels{silent}",
                 rank.info.host,
                 rank.info.threads,
                 rank.in_hand,

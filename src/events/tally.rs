@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::event::{Distribution, ImageDone, ImageFailed, RunEnded, RunEvent, RunStarted};
+use super::event::{
+    Distribution, ImageDone, ImageFailed, RankPulse, RunEnded, RunEvent, RunStarted,
+};
 use super::status::{Failure, ImageCounts, RankStatus, RunState, Status, megapixels};
 
 /// The rates of late are those of so long.
@@ -44,6 +46,9 @@ impl Tally {
             done: 0,
             failed: 0,
             pixels: 0,
+            silent_s: 0.0,
+            round_trip_ms: None,
+            load: None,
         };
         let status = Status {
             format: Status::format(),
@@ -92,8 +97,9 @@ impl Tally {
                 self.status.state = RunState::Stopping;
                 self.status.reason = Some(reason.clone());
             }
+            RunEvent::Heartbeat { ranks, .. } => self.pulse(ranks),
             RunEvent::RunEnded(ended) => self.ended(ended),
-            RunEvent::RunStarted(_) | RunEvent::Message { .. } => {}
+            RunEvent::RunStarted(_) | RunEvent::Message { .. } | RunEvent::Launch(_) => {}
         }
     }
 
@@ -111,6 +117,15 @@ impl Tally {
     fn at_rank(&mut self, rank: usize, change: impl FnOnce(&mut RankStatus)) {
         if let Some(rank) = self.status.ranks.get_mut(rank) {
             change(rank);
+        }
+    }
+
+    fn pulse(&mut self, ranks: &[RankPulse]) {
+        for pulse in ranks {
+            self.at_rank(pulse.rank, |rank| {
+                rank.silent_s = pulse.silent_s;
+                (rank.round_trip_ms, rank.load) = (pulse.round_trip_ms, pulse.load);
+            });
         }
     }
 
@@ -266,6 +281,22 @@ mod tests {
         assert_eq!((rank.in_hand, rank.done, rank.failed, rank.pixels), (1, 1, 1, 3_000_000));
         assert_eq!(status.failures[0].reason, "is torn");
         assert_eq!(status.counts_text(), "2 of 100 images done (1 before), 1 failed");
+    }
+
+    #[test]
+    fn a_rank_that_is_silent_is_told_of_in_its_line() {
+        let now = Instant::now();
+        let mut tally = tally(now);
+        let pulse = |rank, silent_s| {
+            let (host, round_trip_ms, load) = (String::new(), Some(0.25), None);
+            RankPulse { rank, host, silent_s, round_trip_ms, load }
+        };
+        let ranks = vec![pulse(0, 0.9), pulse(1, 75.0), pulse(2, 1.0)];
+        tally.apply(&RunEvent::Heartbeat { in_hand: 1, ranks });
+        let status = tally.status(1, now);
+        assert_eq!(status.ranks[1].round_trip_ms, Some(0.25));
+        let lines = status.rank_lines();
+        assert!(!lines[0].contains("silent") && lines[1].ends_with("silent for 1:15"), "{lines:?}");
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Memory {
         }
     }
 
+    /// What the host could give to programs now, without asking for more.
+    pub(super) fn available_now() -> Option<u64> {
+        kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+    }
+
     /// What the host has, or less where a control group limits it.
     #[must_use]
     pub fn usable(&self) -> u64 {

@@ -34,6 +34,19 @@ impl Journal {
     /// # Errors
     /// When a later mpix has written it, or the system refuses.
     pub fn open(output: &Path) -> Result<(Self, State), JournalError> {
+        Self::open_and_rewrite(output, false)
+    }
+
+    /// As [`open`](Self::open), and writes the journal anew in any case, into another file: what a
+    /// process appends that still has the old one open is lost, and damages nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_in_new_file(output: &Path) -> Result<(Self, State), JournalError> {
+        Self::open_and_rewrite(output, true)
+    }
+
+    fn open_and_rewrite(output: &Path, always: bool) -> Result<(Self, State), JournalError> {
         make_directory(output)?;
         let mut state = read(output)?;
         if !state.damage().is_empty() {
@@ -41,7 +54,7 @@ impl Journal {
             state.set_damage_kept_in(kept);
         }
         let path = journal_path(output);
-        if compact::is_due(&state) {
+        if always || compact::is_due(&state) {
             compact::rewrite(output, &state)?;
         } else {
             let _ = fs::remove_file(durable::successor(&path)); // of a rewrite that was killed

@@ -120,4 +120,22 @@ mod tests {
         journal.sync().unwrap();
         assert_eq!(inputs(&read(dir.path()).unwrap()).len(), 3);
     }
+
+    #[test]
+    fn what_a_ghost_appends_to_the_old_file_is_lost_and_damages_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ghost, _) = Journal::open(dir.path()).unwrap();
+        ghost.append(&given("a")).unwrap();
+        ghost.sync().unwrap();
+        let (mut journal, state) = Journal::open_in_new_file(dir.path()).unwrap();
+        assert_eq!(inputs(&state), ["a"].map(PathBuf::from));
+        for (name, to_new) in [("b", false), ("c", true), ("d", false)] {
+            let journal = if to_new { &mut journal } else { &mut ghost };
+            journal.append(&given(name)).unwrap();
+            journal.sync().unwrap();
+        }
+        let state = read(dir.path()).unwrap();
+        assert_eq!(inputs(&state), ["a", "c"].map(PathBuf::from));
+        assert!(state.damage().is_empty());
+    }
 }

@@ -100,6 +100,18 @@ pub enum LeaseError {
         /// The output directory.
         output: PathBuf,
     },
+    /// A later attempt of the same launch writes here, or has: this one is a ghost, and may write
+    /// nothing more.
+    #[error(
+        "failed to write to `{}`: a later attempt of the same launch has taken it, {by}",
+        output.display()
+    )]
+    Overtaken {
+        /// The output directory.
+        output: PathBuf,
+        /// Which.
+        by: Box<Holder>,
+    },
     /// Another has taken it from us: nothing more may be written.
     #[error(
         "failed to keep `{}`: {} has taken it, since this run did not renew its lease in time",

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `journal` | one record per event, each with its checksum; see [`Record`] |
 //! | `journal.damaged-HASH` | bytes of a journal that were no records |
-//! | `lease-N` | who may write here; see [`Lease`] |
+//! | `lease-N`, `launch-N` | who may write here, who may start runs; see [`Lease`] |
 //! | `SHA256SUMS` | the manifest that `sha256sum -c` reads; see [`manifest`] |
 //!
 //! # The file, version 1
@@ -28,6 +28,7 @@ mod durable;
 mod error;
 mod frame;
 mod hash;
+mod launch_id;
 mod lease;
 pub mod manifest;
 mod process;
@@ -41,8 +42,9 @@ pub use append::{Journal, Syncer};
 pub use error::{JournalError, LeaseError};
 pub use frame::{MOST_PAYLOAD, VERSION};
 pub use hash::{ContentHash, OutputHash, SettingsHash};
-pub use lease::{Holder, Lease, Seen, TIME_TO_LIVE};
 pub use process::start_of;
+pub use launch_id::{LAUNCH_VARIABLE, LaunchId, NoLaunchId};
+pub use lease::{Holder, Lease, LeaseName, Seen, TIME_TO_LIVE};
 pub use read::{Damage, DamageKind, read, read_from};
 pub use record::{
     Done, Failed, Identity, Record, RunEnded, RunOutcome, RunStarted, SetAside, Suspected,

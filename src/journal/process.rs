@@ -30,6 +30,12 @@ impl Process {
         }
     }
 
+    /// A process of this machine, which calls itself `host`, that is gone.
+    #[cfg(test)]
+    pub(super) fn gone(host: &str) -> Self {
+        Self { started: Some(0), ..Self::new(host, std::process::id()) }
+    }
+
     /// Whether this process is surely gone, as `observer` sees it: false where it cannot tell. One
     /// user's processes may be hidden from another (`hidepid`), so both must be the same user's.
     pub(super) fn is_gone(&self, observer: &Self) -> bool {

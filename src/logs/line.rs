@@ -41,7 +41,10 @@ impl<'a> Facts<'a> {
             RunEvent::Message { rank, host, .. } => {
                 Self { rank: Some(*rank), host: Some(host), ..Self::default() }
             }
-            RunEvent::Stopping { .. } | RunEvent::RunEnded(_) => Self::default(),
+            RunEvent::Launch(event) => Self { host: event.host(), ..Self::default() },
+            RunEvent::Stopping { .. } | RunEvent::Heartbeat { .. } | RunEvent::RunEnded(_) => {
+                Self::default()
+            }
         }
     }
 }
@@ -56,7 +59,9 @@ pub(super) fn name_of(event: &RunEvent) -> &'static str {
         RunEvent::ImageFailed(_) => "image-failed",
         RunEvent::Stopping { .. } => "stopping",
         RunEvent::Message { .. } => "message",
+        RunEvent::Heartbeat { .. } => "heartbeat",
         RunEvent::RunEnded(_) => "run-ended",
+        RunEvent::Launch(_) => "launch",
     }
 }
 
@@ -104,7 +109,9 @@ fn what(event: &RunEvent) -> String {
             format!("{reason}; {} in hand", count_of(*in_hand, "image"))
         }
         RunEvent::Message { text, .. } => text.clone(),
+        RunEvent::Heartbeat { in_hand, .. } => format!("{} in hand", count_of(*in_hand, "image")),
         RunEvent::RunEnded(ended) => of_end(ended),
+        RunEvent::Launch(event) => event.text(),
     }
 }
 

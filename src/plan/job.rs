@@ -12,6 +12,13 @@ use crate::settings::RunSettings;
 /// Changes whenever mpix makes other bytes of the same input and settings.
 const OUTPUT_VERSION: u32 = 1;
 
+/// Seconds without a word of rank 0 after which a rank ends by itself, at most and at least. Rank 0
+/// pings each second; it may be held up for a moment.
+pub const LONGEST_SILENCE: u64 = 30;
+const SHORTEST_SILENCE: u64 = 10;
+/// As a multiple of the time after which rank 0 gives a silent rank up.
+const SILENCE_PER_STALL: u64 = 3;
+
 /// A checked run.
 #[derive(Debug)]
 pub struct Job {
@@ -32,6 +39,7 @@ impl Job {
             strip: settings.strip,
             threads: 1,
             kept_buffers: 0,
+            silence_seconds: silence_seconds(settings.stall_timeout),
         };
         Self { settings, work }
     }
@@ -51,6 +59,13 @@ impl Job {
     }
 }
 
+/// Seconds that a rank stays which hears nothing, when rank 0 waits `stall_timeout` for a rank.
+fn silence_seconds(stall_timeout: Option<u64>) -> u64 {
+    stall_timeout.map_or(LONGEST_SILENCE, |seconds| {
+        seconds.saturating_mul(SILENCE_PER_STALL).clamp(SHORTEST_SILENCE, LONGEST_SILENCE)
+    })
+}
+
 /// What a rank must know before its first image. Ranks have it from rank 0 alone: nothing on
 /// another host has a say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +82,8 @@ pub struct Work {
     pub threads: usize,
     /// Bytes of buffers that this rank may keep for its next images.
     pub kept_buffers: u64,
+    /// Seconds without a word of rank 0 after which this rank ends by itself.
+    pub silence_seconds: u64,
 }
 
 impl Work {

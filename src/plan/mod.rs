@@ -9,5 +9,5 @@ mod share;
 pub use bands::{band_bytes, band_rows, cut_rows};
 pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
 pub use hands::Hands;
-pub use job::{ImageShape, Job, Work};
+pub use job::{ImageShape, Job, LONGEST_SILENCE, Work};
 pub use share::{Footprint, Share, choose};

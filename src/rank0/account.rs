@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::earlier::modified_ns;
+use super::lease_keeper::Hold;
 use super::ledger::Ledger;
 use super::watchers::Watchers;
 use crate::error::{Error, FailureKind, ImageError, OutputError, with_causes};
 use crate::events::{
-    Distribution, ImageDone, ImageFailed, Level, Outcome, RunEnded, RunEvent, Stages, milliseconds,
+    Distribution, ImageDone, ImageFailed, Level, Outcome, RankPulse, RunEnded, RunEvent, Stages,
+    milliseconds,
 };
 use crate::journal::{
     Done, Failed, Identity, JournalError, OutputHash, Record, RunOutcome, SetAside, SettingsHash,
@@ -93,6 +95,11 @@ impl Account {
         (ledger, watchers): (Ledger, Watchers),
     ) -> Self {
         Self { entries, settings, about, ledger, watchers, under_way: HashMap::new() }
+    }
+
+    /// The lease, to be asked before something is written.
+    pub(crate) fn hold(&self) -> &Hold {
+        self.ledger.hold()
     }
 
     /// Files that were begun and have not ended.
@@ -374,6 +381,12 @@ impl Account {
         self.watchers.tell(RunEvent::Stopping { reason, in_hand });
     }
 
+    /// Where the ranks are.
+    pub(crate) fn heartbeat(&mut self, ranks: Vec<RankPulse>) {
+        let in_hand = self.under_way();
+        self.watchers.tell(RunEvent::Heartbeat { in_hand, ranks });
+    }
+
     /// Looks at the clock.
     pub(crate) fn tick(&mut self) {
         self.watchers.tick(self.under_way.len());
@@ -386,24 +399,30 @@ impl Account {
 
     /// Tells of the end of a run that an error breaks off.
     pub(crate) fn broken_off(self, error: &Error) {
-        let (outcome, reason) = (Outcome::Broken, Some(with_causes(error)));
-        let ended = ended(self.ledger.run(), outcome, (reason, error.exit_code()));
-        self.watchers.close(ended);
+        self.watchers.close(broken(self.ledger.run(), error));
     }
 
     /// Ends the run in order.
-    pub(crate) fn close(self, output: &Path, ending: RunEnding) -> Result<(), OutputError> {
+    pub(crate) fn close(self, output: &Path, ending: RunEnding) -> Result<(), Error> {
         let outcome = match ending.outcome {
             RunOutcome::AllDone => Outcome::AllDone,
             RunOutcome::SomeFailed => Outcome::SomeFailed,
             RunOutcome::Stopped => Outcome::Stopped,
             RunOutcome::GaveUp => Outcome::GaveUp,
         };
-        let ended = ended(self.ledger.run(), outcome, (ending.reason, ending.exit_code));
-        let closed = self.ledger.close(output, ending.outcome);
-        self.watchers.close(ended);
+        let run = self.ledger.run();
+        let closed = self.ledger.close(output, ending.outcome).map_err(Error::from);
+        self.watchers.close(match &closed {
+            Ok(()) => ended(run, outcome, (ending.reason, ending.exit_code)),
+            Err(error) => broken(run, error),
+        });
         closed
     }
+}
+
+/// The end of a run that an error breaks off.
+fn broken(run: u64, error: &Error) -> RunEnded {
+    ended(run, Outcome::Broken, (Some(with_causes(error)), error.exit_code()))
 }
 
 /// The end of a run; who watches counts.

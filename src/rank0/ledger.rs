@@ -1,22 +1,19 @@
 //! What is done, kept in the journal of the output directory under its lease.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::Sender;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Event;
+use super::lease_keeper::{Hold, LeaseKeeper};
 use super::threads::Threads;
 use crate::error::{Error, OutputError};
 use crate::journal::{
-    Holder, Journal, JournalError, Lease, LeaseError, Record, RunEnded, RunOutcome, RunStarted,
-    SettingsHash, State, Syncer, manifest,
+    Journal, JournalError, LaunchId, Record, RunEnded, RunOutcome, RunStarted, SettingsHash, State,
+    Syncer, manifest,
 };
-
-/// Time between two renewals of the lease; a third of its time to live, and more often still.
-const RENEWAL: Duration = Duration::from_secs(3);
+use crate::source::remove_temporaries;
 
 /// The journal of a run, and the threads that make it last and keep the lease.
 #[derive(Debug)]
@@ -29,6 +26,8 @@ pub(crate) struct Ledger {
     unsynced: Vec<usize>,
     is_syncing: bool,
     lease: LeaseKeeper,
+    /// Whether an owner of the directory before may have gone on for a moment.
+    had_ghost: bool,
 }
 
 /// Who starts a run, and how it makes its outputs.
@@ -37,6 +36,7 @@ pub(crate) struct Start<'a> {
     pub(crate) host: &'a str,
     pub(crate) settings_text: &'a str,
     pub(crate) fresh: bool,
+    pub(crate) launch: Option<LaunchId>,
 }
 
 impl Ledger {
@@ -44,12 +44,18 @@ impl Ledger {
     /// what it says.
     pub(crate) fn open(start: &Start<'_>, events: &Sender<Event>) -> Result<(Self, State), Error> {
         let lease = LeaseKeeper::take(start, events)?;
+        let had_ghost = lease.hold().ghost_may_write();
         let opened = if start.fresh {
             Journal::begin_anew(start.output).map(|journal| (journal, State::default()))
+        } else if had_ghost {
+            Journal::open_in_new_file(start.output)
         } else {
             Journal::open(start.output)
         };
         let (mut journal, state) = opened.map_err(unkept)?;
+        lease.hold().ghost_is_shut_out();
+        // Also, opening may have taken long: this run may be the ghost of another by now.
+        lease.make_sure()?;
         let run = state.last_run().map_or(1, |last| last.started.run.saturating_add(1));
         let record = Record::RunStarted(RunStarted {
             run,
@@ -64,12 +70,18 @@ impl Ledger {
         let syncer = Arc::new(journal.syncer().map_err(unkept)?);
         let thread = Threads::start(1, events);
         let (unsynced, is_syncing) = (Vec::new(), false);
-        Ok((Self { journal, syncer, thread, run, unsynced, is_syncing, lease }, state))
+        let own = Self { journal, syncer, thread, run, unsynced, is_syncing, lease, had_ghost };
+        Ok((own, state))
     }
 
     /// Number of the attempt.
     pub(crate) fn run(&self) -> u64 {
         self.run
+    }
+
+    /// The lease, to be asked before something is written.
+    pub(crate) fn hold(&self) -> &Hold {
+        self.lease.hold()
     }
 
     /// Notes something that need not survive a loss of power, only a crash.
@@ -109,6 +121,10 @@ impl Ledger {
 
     /// Ends the run in order: its outcome, the manifest, the lease.
     pub(crate) fn close(mut self, output: &Path, outcome: RunOutcome) -> Result<(), OutputError> {
+        self.lease.make_sure()?;
+        if self.had_ghost {
+            remove_temporaries(output);
+        }
         let ended = Record::RunEnded(RunEnded { run: self.run, outcome, at_ns: now_ns() });
         self.journal.append(&ended).and_then(|()| self.journal.sync()).map_err(unkept)?;
         let state = crate::journal::read(output).map_err(unkept)?;
@@ -126,63 +142,4 @@ fn unkept(error: JournalError) -> OutputError {
 fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// A thread that renews the lease until told to give it up.
-#[derive(Debug)]
-struct LeaseKeeper {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl LeaseKeeper {
-    fn take(start: &Start<'_>, events: &Sender<Event>) -> Result<Self, OutputError> {
-        let holder = Holder {
-            host: start.host.to_owned(),
-            pid: std::process::id(),
-            run_id: RandomState::new().build_hasher().finish(),
-            command: command_line(),
-        };
-        let mut lease = Lease::take(start.output, holder).map_err(|error| match error {
-            LeaseError::Held { .. } | LeaseError::HeldByUnknown { .. } => {
-                OutputError::Held { source: Box::new(error) }
-            }
-            LeaseError::Lost { .. } => OutputError::Lost { source: Box::new(error) },
-            LeaseError::Io { .. } => OutputError::Journal { source: Box::new(error) },
-        })?;
-        let (stop, stopped) = channel();
-        let events = events.clone();
-        let thread = std::thread::spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(RENEWAL) {
-                if let Err(error) = lease.renew()
-                    && events.send(Event::LeaseTrouble(error)).is_err()
-                {
-                    return;
-                }
-            }
-            // Whoever comes next finds it free, or waits until it is seen to be.
-            let _ = lease.release();
-        });
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-
-    fn release(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It has nothing left to say.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for LeaseKeeper {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-fn command_line() -> String {
-    let words: Vec<String> =
-        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    words.join(" ")
 }

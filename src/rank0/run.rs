@@ -6,7 +6,7 @@ mod stop;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) use self::results::WriteFailure;
 use self::stop::Stop;
@@ -18,6 +18,7 @@ use super::ledger::Ledger;
 use super::queue::Queue;
 use super::reading::{Content, Loaded, Reading};
 use super::threads::Threads;
+use super::vigil::Vigil;
 use super::watchers::Watchers;
 use super::{Desk, Event};
 use crate::error::{BugError, Error, OutputError, with_causes};
@@ -27,6 +28,8 @@ use crate::transport::message::{Message, ToRank};
 
 /// Threads that write: most of their time they wait for the disk to say that it is done.
 const WRITERS: usize = 4;
+/// How long a run that has lost its output directory waits for results that are being written.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 /// Files read ahead for each rank, beside one for every few of its threads.
 const AHEAD_PER_RANK: usize = 1;
 const THREADS_PER_FILE_AHEAD: usize = 4;
@@ -60,7 +63,7 @@ pub(crate) struct Run<'a> {
     /// Files that were begun and given back at a stop.
     given_back: usize,
     missing_bytes: u64,
-    pinged: Instant,
+    vigil: Vigil,
 }
 
 impl<'a> Run<'a> {
@@ -78,7 +81,8 @@ impl<'a> Run<'a> {
             desk.hub.send(rank, Message::bare(ToRank::Start(work)))?;
         }
         let threads = reading.cluster.threads();
-        let hosts = reading.cluster.ranks.iter().map(|rank| rank.host.clone()).collect();
+        let hosts: Vec<_> = reading.cluster.ranks.iter().map(|rank| rank.host.clone()).collect();
+        let vigil = Vigil::new(&hosts, reading.job.settings.stall_timeout, Instant::now());
         let about = About { op: reading.job.work.chain_text(), hosts };
         let settings = reading.earlier.settings;
         Ok(Self {
@@ -95,7 +99,7 @@ impl<'a> Run<'a> {
             stop: None,
             given_back: 0,
             missing_bytes: 0,
-            pinged: Instant::now(),
+            vigil,
             reading,
             entries,
             desk,
@@ -108,6 +112,10 @@ impl<'a> Run<'a> {
         match self.go_on() {
             Ok(()) => self.end(),
             Err(error) => {
+                if let Error::Output(OutputError::Lost { .. }) = error {
+                    // No later run tidies up after this one: it is the later one that it lost to.
+                    self.writers.close(LAST_WRITES);
+                }
                 self.account.broken_off(&error);
                 Err(error)
             }

@@ -58,7 +58,9 @@ impl Terminal {
             | RunEvent::ImageGiven { .. }
             | RunEvent::ImageDone(_)
             | RunEvent::ImageDoneBefore { .. }
+            | RunEvent::Heartbeat { .. }
             | RunEvent::Message { .. }
+            | RunEvent::Launch(_)
             | RunEvent::RunEnded(_) => {}
         }
     }

@@ -1,26 +1,44 @@
 //! Threads of rank 0 that wait for disks, so that its own thread never does.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Event;
 use crate::error::{BugError, panic_text};
 
+/// Time between two looks whether all tasks have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
 type Task = (String, Box<dyn FnOnce() -> Event + Send>);
+
+/// What the threads share.
+#[derive(Debug)]
+struct Queue {
+    tasks: Mutex<Receiver<Task>>,
+    in_hand: AtomicUsize,
+    is_closed: AtomicBool,
+}
 
 /// Some threads that work off tasks in order, and report each by an event.
 #[derive(Debug)]
 pub(crate) struct Threads {
     tasks: Sender<Task>,
-    queue: Arc<Mutex<Receiver<Task>>>,
+    queue: Arc<Queue>,
     events: Sender<Event>,
 }
 
 impl Threads {
     pub(crate) fn start(count: usize, events: &Sender<Event>) -> Self {
         let (tasks, queue) = channel::<Task>();
-        let own = Self { tasks, queue: Arc::new(Mutex::new(queue)), events: events.clone() };
+        let queue = Arc::new(Queue {
+            tasks: Mutex::new(queue),
+            in_hand: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
+        });
+        let own = Self { tasks, queue, events: events.clone() };
         for _ in 0..count {
             own.add_thread();
         }
@@ -38,16 +56,32 @@ impl Threads {
         // The threads live as long as `self`: there is always one to take it.
         let _ = self.tasks.send((name, Box::new(task)));
     }
+
+    /// Begins no more tasks, and waits until those in hand have ended, for `limit` at most.
+    pub(crate) fn close(&self, limit: Duration) {
+        self.queue.is_closed.store(true, Ordering::SeqCst);
+        let began = Instant::now();
+        while self.queue.in_hand.load(Ordering::SeqCst) > 0 && began.elapsed() < limit {
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
 }
 
-fn work(queue: &Mutex<Receiver<Task>>, events: &Sender<Event>) {
+fn work(queue: &Queue, events: &Sender<Event>) {
     loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = queue.tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((name, task)) = next else { return };
+        // First counted, then asked: who closes the queue sees it or is seen.
+        queue.in_hand.fetch_add(1, Ordering::SeqCst);
+        if queue.is_closed.load(Ordering::SeqCst) {
+            queue.in_hand.fetch_sub(1, Ordering::SeqCst);
+            return;
+        }
         let event = std::panic::catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|panic| {
             let panic = panic_text(panic.as_ref());
             Event::Broken(BugError::Panic { rank: 0, work: name, panic }.into())
         });
+        queue.in_hand.fetch_sub(1, Ordering::SeqCst);
         if events.send(event).is_err() {
             return;
         }

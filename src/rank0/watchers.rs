@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::lease_keeper::Hold;
 use super::terminal::Terminal;
 use crate::error::UsageError;
 use crate::events::{Entry, LogFile, RunEnded, RunEvent, RunStarted, Status, Tally, log_path};
@@ -32,7 +33,11 @@ pub(crate) struct Watchers {
 
 impl Watchers {
     /// Opens the log, and tells all of the start. The journal's directory must be there.
-    pub(crate) fn open(settings: &RunSettings, started: RunStarted) -> Result<Self, UsageError> {
+    pub(crate) fn open(
+        settings: &RunSettings,
+        started: RunStarted,
+        hold: &Hold,
+    ) -> Result<Self, UsageError> {
         let directory = journal::directory_of(&settings.output);
         let path = settings.log_file.clone().unwrap_or_else(|| log_path(&directory));
         let path = std::path::absolute(&path).unwrap_or(path);
@@ -44,7 +49,7 @@ impl Watchers {
             terminal: Terminal::new(started.images, settings),
             prints_json: settings.json,
             log: Some(log),
-            status: StatusFile::start(&directory),
+            status: StatusFile::start(&directory, hold),
             started: now,
         };
         own.tell(RunEvent::RunStarted(started));
@@ -97,8 +102,12 @@ impl Watchers {
         self.terminal.say(line);
     }
 
-    /// Tells all of the end, whose counts it fills in.
+    /// Tells all of the end, whose counts it fills in; where the output directory is another run's by
+    /// now, its log is, too.
     pub(crate) fn close(mut self, mut ended: RunEnded) {
+        if self.status.hold.is_lost() {
+            self.log = None;
+        }
         let now = Instant::now();
         let images = self.tally.status(0, now).images;
         (ended.done, ended.done_before, ended.failed) =
@@ -123,17 +132,18 @@ fn print_line(entry: &Entry) -> io::Result<()> {
 /// A thread that replaces the status file, so that a slow disk holds nobody up.
 #[derive(Debug)]
 struct StatusFile {
+    hold: Hold,
     to_thread: SyncSender<Status>,
     thread: JoinHandle<()>,
     last: Instant,
 }
 
 impl StatusFile {
-    fn start(directory: &Path) -> Self {
+    fn start(directory: &Path, hold: &Hold) -> Self {
         let (to_thread, statuses) = sync_channel(1);
-        let directory = directory.to_path_buf();
-        let thread = std::thread::spawn(move || keep(&directory, &statuses));
-        Self { to_thread, thread, last: Instant::now() }
+        let (directory, own) = (directory.to_path_buf(), hold.clone());
+        let thread = std::thread::spawn(move || keep(&directory, &own, &statuses));
+        Self { hold: hold.clone(), to_thread, thread, last: Instant::now() }
     }
 
     fn is_due(&self) -> bool {
@@ -155,9 +165,13 @@ impl StatusFile {
     }
 }
 
-fn keep(directory: &Path, statuses: &Receiver<Status>) {
+/// Writes each status, as long as the directory is this run's.
+fn keep(directory: &Path, hold: &Hold, statuses: &Receiver<Status>) {
     let mut was_told = false;
     for status in statuses {
+        if hold.is_lost() {
+            return;
+        }
         if let Err(error) = status.write(directory)
             && !std::mem::replace(&mut was_told, true)
         {

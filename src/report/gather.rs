@@ -9,7 +9,7 @@ use super::timeline::{RankWork, Run, Timeline, Times};
 use super::{Counts, Failure, Report, RunningState};
 use crate::error::{Error, FailureKind, OutputError};
 use crate::events::{LogReader, RunEvent, count_of, files_of, grouped, log_path, logs_of};
-use crate::journal::{JournalError, Lease, RunOutcome, State, directory_of, read};
+use crate::journal::{JournalError, Lease, LeaseName, RunOutcome, State, directory_of, read};
 use crate::pulse::{Pulse, Seen};
 
 impl Report {
@@ -286,5 +286,5 @@ fn kinds_of(failures: &[Failure]) -> Vec<(&'static str, usize)> {
 
 /// The command line of a run that goes on, or that has not given up its lease.
 fn command_of(output: &Path) -> Option<String> {
-    Lease::look(output, "").ok().flatten().map(|seen| seen.holder.command)
+    Lease::look(output, LeaseName::Run, "").ok().flatten().map(|seen| seen.holder.command)
 }

@@ -183,6 +183,8 @@ impl Timeline {
             RunEvent::RunEnded(ended) => self.ended(time, ended),
             RunEvent::Message { .. }
             | RunEvent::ImageGiven { .. }
+            | RunEvent::Heartbeat { .. }
+            | RunEvent::Launch(_)
             | RunEvent::ImageDoneBefore { .. } => {}
         }
         self.last = Some(time);

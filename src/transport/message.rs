@@ -82,8 +82,11 @@ pub enum ToRank {
         /// Its number in the run.
         image: usize,
     },
-    /// Rank 0 is there.
-    Ping,
+    /// Rank 0 is there, and asks whether the rank is.
+    Ping {
+        /// The number of the ping.
+        sequence: u64,
+    },
     /// Nothing more to do.
     Stop,
 }
@@ -97,6 +100,21 @@ pub struct RankTimes {
     pub filter_us: u64,
     /// Encoding.
     pub encode_us: u64,
+}
+
+/// How much a rank has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Tasks that wait for a thread.
+    pub tasks_waiting: usize,
+    /// Tasks that threads work on.
+    pub tasks_in_hand: usize,
+    /// Threads that it filters with; none before the start.
+    pub threads: usize,
+    /// Programs that ran or waited to run on its host, on average over the last minute.
+    pub host_load: Option<f64>,
+    /// Bytes of memory that its host could give now without swapping.
+    pub available_bytes: Option<u64>,
 }
 
 /// What became of a whole image.
@@ -127,6 +145,13 @@ pub enum ToRank0 {
     Began {
         /// Its number in the run.
         image: usize,
+    },
+    /// The answer to a ping.
+    Pong {
+        /// The number of the ping.
+        sequence: u64,
+        /// How much the rank has to do.
+        load: Load,
     },
     /// A message for the log of the run.
     Log {
@@ -159,7 +184,7 @@ pub enum ToRank0 {
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"mpix");
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Frame<H> {

@@ -5,6 +5,7 @@ mod local;
 pub mod message;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+mod silence;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 pub use launcher::Launch;
 pub use local::{Hub, Mailbox, RankLink};
 pub use message::{Message, ToRank, ToRank0};
+pub use silence::Silence;
 
 use crate::error::BugError;
 

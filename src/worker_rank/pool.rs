@@ -32,6 +32,12 @@ impl Load {
         let tasks = lock(&self.0);
         tasks.waiting.len() + tasks.in_hand.len()
     }
+
+    /// Tasks that wait, and tasks that threads work on.
+    pub(crate) fn waiting_and_in_hand(&self) -> (usize, usize) {
+        let tasks = lock(&self.0);
+        (tasks.waiting.len(), tasks.in_hand.len())
+    }
 }
 
 /// Something to do for an image.
@@ -71,6 +77,11 @@ impl Pool {
                 in_hand.swap_remove(index);
             }
         });
+    }
+
+    /// Threads that work.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Tells how much there is to do.

@@ -60,6 +60,21 @@ fn an_unknown_simd_level_is_told_once() {
 }
 
 #[test]
+fn a_garbled_launch_is_told_by_its_variable() {
+    let place = Place::with(&["in/a.png"]);
+    let line = "run -q --op gray -o out in";
+    for garbled in ["1", "0123456789abcdef:0", "no"] {
+        let run = with_variables(&place, &[("MPIX_LAUNCH", garbled)], line).expect_code(2);
+        let told = format!("`MPIX_LAUNCH={garbled}`");
+        assert!(run.tells(&[&told, "expected ID:ATTEMPT"]), "{}", run.stderr);
+        assert!(!place.path("out").exists());
+    }
+    for launch in ["", "0123456789abcdef:1"] {
+        with_variables(&place, &[("MPIX_LAUNCH", launch)], line).expect_code(0);
+    }
+}
+
+#[test]
 fn each_limit_may_come_from_the_environment_and_a_flag_is_stronger() {
     let place = Place::with(&["in/a.png"]);
     let line = "run --op gray -o out in";

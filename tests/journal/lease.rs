@@ -17,6 +17,7 @@ fn holder(host: &str) -> Holder {
         pid: std::process::id(),
         run_id: u64::from(std::process::id()),
         command: "mpix run".to_owned(),
+        launch: None,
     }
 }
 
@@ -25,7 +26,7 @@ fn holder(host: &str) -> Holder {
 fn a_child_that_holds_the_lease() {
     let Some(output) = std::env::var_os(DIRECTORY_VARIABLE) else { return };
     let host = std::env::var(HOST_VARIABLE).unwrap();
-    let mut lease = Lease::take(Path::new(&output), holder(&host)).unwrap();
+    let mut lease = Lease::take(Path::new(&output), LeaseName::Run, holder(&host)).unwrap();
     println!("taken");
     loop {
         std::thread::sleep(Duration::from_millis(100));
@@ -52,19 +53,22 @@ fn a_killed_owner_on_this_host_loses_it_at_once() {
     let dir = tempfile::tempdir().unwrap();
     for reaped in [false, true] {
         let mut owner = child(dir.path(), "here");
-        let refused = Lease::take(dir.path(), holder("here"));
+        let refused = Lease::take(dir.path(), LeaseName::Run, holder("here"));
         assert!(matches!(refused, Err(LeaseError::Held { by, .. }) if by.pid == owner.id()));
-        assert!(!Lease::look(dir.path(), "here").unwrap().unwrap().is_dead);
+        assert!(!Lease::look(dir.path(), LeaseName::Run, "here").unwrap().unwrap().is_dead);
         owner.kill().unwrap();
         if reaped {
             owner.wait().unwrap();
         }
         let began = Instant::now();
-        while Lease::look(dir.path(), "here").unwrap().is_some_and(|seen| !seen.is_dead) {
+        while Lease::look(dir.path(), LeaseName::Run, "here")
+            .unwrap()
+            .is_some_and(|seen| !seen.is_dead)
+        {
             assert!(began.elapsed() < Duration::from_secs(5));
         }
         let began = Instant::now();
-        Lease::take(dir.path(), holder("here")).unwrap().release().unwrap();
+        Lease::take(dir.path(), LeaseName::Run, holder("here")).unwrap().release().unwrap();
         assert!(began.elapsed() < TIME_TO_LIVE / 5);
         owner.wait().unwrap();
     }
@@ -78,7 +82,7 @@ fn a_killed_owner_on_another_host_loses_it_after_its_time() {
     owner.wait().unwrap();
     let time_to_live = Duration::from_secs(1);
     let began = Instant::now();
-    Lease::take_after(dir.path(), holder("here"), time_to_live).unwrap();
+    Lease::take_after(dir.path(), LeaseName::Run, holder("here"), time_to_live).unwrap();
     assert!(began.elapsed() >= time_to_live);
 }
 
@@ -91,7 +95,9 @@ fn a_stopped_owner_loses_it_and_learns_so_when_it_goes_on() {
         assert!(sent.success());
     };
     signal("-STOP");
-    let mut lease = Lease::take_after(dir.path(), holder("here"), Duration::from_secs(1)).unwrap();
+    let mut lease =
+        Lease::take_after(dir.path(), LeaseName::Run, holder("here"), Duration::from_secs(1))
+            .unwrap();
     for _ in 0..3 {
         lease.renew().unwrap();
     }

@@ -6,17 +6,18 @@ use super::{Run, Stop};
 use crate::error::{Error, ImageError, with_causes};
 use crate::transport::message::{Message, ToRank};
 
-/// Time between two pings: a rank that hears nothing for long ends by itself.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
-
 impl Run<'_> {
     pub(super) fn look_at_the_clock(&mut self) -> Result<(), Error> {
         self.account.tick();
-        if self.pinged.elapsed() >= PING_INTERVAL {
-            self.pinged = Instant::now();
-            for rank in 1..self.desk.hub.ranks() {
-                self.desk.hub.send(rank, Message::bare(ToRank::Ping))?;
+        let now = Instant::now();
+        self.vigil.look(now)?;
+        if let Some(sequence) = self.vigil.due_ping(now) {
+            for rank in 0..self.desk.hub.ranks() {
+                self.desk.hub.send(rank, Message::bare(ToRank::Ping { sequence }))?;
             }
+        }
+        if let Some(ranks) = self.vigil.due_account(now) {
+            self.account.heartbeat(ranks);
         }
         let settings = &self.reading.job.settings;
         let failed = self.account.failed();

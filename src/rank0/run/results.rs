@@ -13,6 +13,7 @@ use crate::rank0::Event;
 use crate::rank0::account::Written;
 use crate::rank0::bands::BandImage;
 use crate::rank0::budget::Permit;
+use crate::rank0::lease_keeper::is_loss;
 use crate::source::write_whole;
 use crate::transport::message::{ImageResult, Message, ToRank0};
 
@@ -30,12 +31,16 @@ impl Run<'_> {
         from: usize,
         message: Message<ToRank0>,
     ) -> Result<(), Error> {
+        self.vigil.heard(from, Instant::now());
         match message.header {
             ToRank0::Hello(_) => {
                 return Err(BugError::Message { from, what: "it greets twice" }.into());
             }
             ToRank0::Log { level, text } => self.account.message(from, level, text),
             ToRank0::Began { image } => self.account.worked_on(image),
+            ToRank0::Pong { sequence, load } => {
+                self.vigil.answered(from, (sequence, load), Instant::now());
+            }
             ToRank0::Image { image, .. }
             | ToRank0::Band { image, .. }
             | ToRank0::Partials { image, .. }
@@ -131,12 +136,18 @@ impl Run<'_> {
         file: impl FnOnce() -> Result<Bytes, ImageError> + Send + 'static,
     ) {
         let (reading, entries) = (Arc::clone(&self.reading), Arc::clone(&self.entries));
+        let hold = self.account.hold().clone();
         let name = self.entries[image].output.display().to_string();
         self.writers.add(name, move || {
             let (root, name) = (&reading.job.settings.output, &entries[image].output);
             let began = Instant::now();
             let made = file().map_err(|error| WriteFailure { error, bytes: 0 });
             let encode = began.elapsed();
+            if let Err(error) = hold.check()
+                && is_loss(&error)
+            {
+                return Event::LeaseTrouble(error);
+            }
             let written = made.and_then(|file| {
                 let (bytes, sha256) = (file.len() as u64, OutputHash::of(&file));
                 let path = root.join(name);
@@ -148,6 +159,13 @@ impl Run<'_> {
                 Ok(Written { pixels, bytes, sha256, encode, write })
             });
             drop(permit);
+            // Whoever has the directory now may have taken the temporary file for a dead run's.
+            if written.is_err()
+                && let Err(error) = hold.renew()
+                && is_loss(&error)
+            {
+                return Event::LeaseTrouble(error);
+            }
             Event::Written(image, written)
         });
     }

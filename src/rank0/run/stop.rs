@@ -71,6 +71,8 @@ impl Run<'_> {
             let left = count_of(undone, "image");
             self.account.say(&format!("mpix: {reason}; {left} left, the same command goes on"));
         }
+        // The manifest of many images takes a while, and ranks that hear nothing end the run.
+        self.desk.stop_ranks()?;
         let ending = RunEnding { outcome, reason, exit_code };
         self.account.close(&self.reading.job.settings.output, ending)?;
         Ok(exit_code)
@@ -78,7 +80,9 @@ impl Run<'_> {
 
     pub(super) fn take_lease_trouble(&mut self, error: LeaseError) -> Result<(), Error> {
         match error {
-            LeaseError::Lost { .. } => Err(OutputError::Lost { source: Box::new(error) }.into()),
+            LeaseError::Lost { .. } | LeaseError::Overtaken { .. } => {
+                Err(OutputError::Lost { source: Box::new(error) }.into())
+            }
             LeaseError::Io { source, .. } if self.stop.is_none() && is_gone(&source) => {
                 Ok(self.begin_to_stop(Stop::Output(source))?)
             }
