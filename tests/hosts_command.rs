@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 
 use hosts::Hosts;
 use launch::{PROGRAM, Run, command, finish, mpix};
+use mpix::launch::agent::Agent;
+use mpix::launch::check::{Asker, CheckError};
+use mpix::launch::hostfile::HostEntry;
+use mpix::launch::sweep::{self, Sweep, sweep_all};
 use serde_json::Value;
 
 /// Longer than anything takes here, on a busy machine as well.
@@ -322,6 +326,31 @@ fn a_sweep_ends_what_is_marked_there_and_nothing_else() {
     assert!(later.try_wait().expect("it is known").is_none());
     assert_eq!(names(&sweep(2, &[])), ["sleep 3"]);
     assert_eq!(later.wait().expect("it ends").code(), Some(137));
+}
+
+#[test]
+fn many_hosts_are_swept_at_once_and_those_that_are_lost_are_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let ssh = directory.path().join("ssh");
+    let words = "for word do command=$word; done; exec sh -c \"$command\"";
+    script(&ssh, &format!("case \"$*\" in *lost*) echo gone >&2; exit 255; esac\n{words}"));
+    let asker = Asker {
+        agent: Agent::new(Some(path(&ssh)), |_| true),
+        program: PROGRAM.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let launch = format!("many-{}", std::process::id());
+    let mut sleep = Command::new("sleep");
+    let sleep = sleep.arg("100").env(sweep::VARIABLE, format!("{launch}:0")).spawn();
+    let mut sleep = sleep.expect("it starts");
+    let host = |name: &str| HostEntry { name: name.to_owned(), ..HostEntry::default() };
+    let sweep = Sweep { launch, below: Some(1) };
+    let swept = sweep_all(&asker, &[host("far"), host("lost")], &sweep, LONG);
+    let first = swept[0].as_ref().expect("it is swept");
+    assert_eq!(first.ended.iter().map(|one| one.pid).collect::<Vec<_>>(), [sleep.id()]);
+    assert!(matches!(&swept[1], Err(CheckError::Unreachable { told, .. }) if told == "gone"));
+    assert!(!sleep.wait().expect("it ends").success());
+    assert!(sweep_all(&asker, &[host("localhost")], &sweep, LONG)[0].is_ok());
 }
 
 #[test]

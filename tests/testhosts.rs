@@ -263,7 +263,13 @@ fn nothing_is_left_and_sets_do_not_meet() {
         namespaces.extend(finish(command).expect_code(0).stdout.lines().map(str::to_owned));
     }
     assert_eq!(namespaces.len(), 16);
-    let mut sleeping = hosts.exec(1, ["sleep", "100"]).spawn().expect("it starts");
+    let mut sleeping = hosts.exec(1, ["sh", "-c", "echo runs; exec sleep 100"]);
+    let mut sleeping = sleeping.stdout(Stdio::piped()).spawn().expect("it starts");
+    // Before that, it may be somewhere on its way into the host.
+    let mut line = String::new();
+    let mut stdout = BufReader::new(sleeping.stdout.take().expect("it is piped"));
+    stdout.read_line(&mut line).expect("text");
+    assert_eq!(line, "runs\n");
     let directory = hosts.dir().to_owned();
     assert!(!left_of(&directory, &namespaces).is_empty());
     drop(hosts);

@@ -48,7 +48,7 @@ pub fn watch(request: &Request, form: Form, out: &mut impl Write) -> Result<u8, 
     loop {
         let is_tick = wait(&events, next_tick);
         if is_tick {
-            next_tick += TICK;
+            next_tick = Instant::now() + TICK;
             watch.read_again(&request.hostfile);
         }
         watch.look();
@@ -66,7 +66,7 @@ fn wait(events: &Receiver<HostEvent>, until: Instant) -> bool {
         Ok(_) => {
             // What it is stands in the states, together with all else that has happened by now.
             while events.try_recv().is_ok() {}
-            false
+            Instant::now() >= until
         }
         Err(RecvTimeoutError::Timeout) => true,
         Err(RecvTimeoutError::Disconnected) => {

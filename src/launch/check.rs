@@ -172,7 +172,7 @@ impl Asker {
             SilentError::Start(source) if here => CheckError::NotStarted {
                 program: self.program.clone(),
                 told: source.to_string(),
-                cure: "install mpix there".to_owned(),
+                cure: "start mpix again: it has been moved".to_owned(),
             },
             SilentError::Start(source) => CheckError::NotStarted {
                 program: self.agent.program.clone(),
