@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+mod launching;
 mod reading;
 
+pub use launching::{LaunchArgs, TiedArgs};
 pub use reading::{LogLevel, LogsArgs, ReportArgs, StatusArgs};
 
 /// Filters directories of images on many machines, exact at every cut.
@@ -22,6 +24,8 @@ pub struct Cli {
 pub enum Command {
     /// Filter images: alone on all cores, or as one rank under mpirun
     Run(Box<RunArgs>),
+    /// Run over the hosts of a hostfile, and start again on those that are left when one fails
+    Launch(LaunchArgs),
     /// Read every result in an output directory again: what is missing, changed or extra
     Verify(VerifyArgs),
     /// Show how far a run is, or how it ended
@@ -40,6 +44,9 @@ pub enum Command {
     /// End what a launch has left on this host. Other hosts ask this by ssh
     #[command(hide = true)]
     Sweep(SweepArgs),
+    /// Become a program that does not outlive its parent
+    #[command(hide = true)]
+    Tied(TiedArgs),
     /// List every op: what it does, its parameters, their ranges and defaults
     Ops(OpsArgs),
     /// Print completions for a shell

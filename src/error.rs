@@ -208,6 +208,15 @@ pub enum UsageError {
         #[source]
         source: io::Error,
     },
+    /// What follows `--` in `mpix launch` cannot be launched.
+    #[error("failed to launch what follows `--`: {told}; write `-- run …`, as `mpix run` takes it")]
+    LaunchedCommand {
+        /// What is wrong with it.
+        told: String,
+    },
+    /// A launch without hosts.
+    #[error("no hosts: name them by `--hostfile FILE`, or launch inside a Slurm job")]
+    NoHosts,
     /// The log cannot be written.
     #[error("failed to open the log `{}` (`--log-file`)", path.display())]
     LogFile {
@@ -365,6 +374,15 @@ pub enum HostError {
         /// How long.
         seconds: u64,
     },
+    /// The same fault came again and again, or hosts are used up.
+    #[error("the launch ends: {reason}; the same command goes on")]
+    UsedUp {
+        /// What happened.
+        reason: String,
+    },
+    /// `mpirun` cannot be started.
+    #[error("failed to start `mpirun`: install Open MPI on this host (`mpix doctor` tells more)")]
+    NoMpirun(#[source] io::Error),
     /// Rank 0 has gone.
     #[error("rank {rank} on `{host}` has heard nothing from rank 0 for {seconds} s")]
     NothingFromRank0 {

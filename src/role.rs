@@ -18,7 +18,7 @@ use crate::cli::{Cli, Command, DoctorArgs, HostsArgs, RunArgs, SweepArgs};
 use crate::doctor::{self, Form, Request};
 #[cfg(not(feature = "mpi"))]
 use crate::error::UsageError;
-use crate::error::{BugError, Error, exit, panic_text, printed};
+use crate::error::{BugError, Error, HostError, exit, panic_text, printed};
 #[cfg(feature = "mpi")]
 use crate::error::{tell, with_causes};
 #[cfg(feature = "mpi")]
@@ -26,11 +26,12 @@ use crate::events::logger;
 use crate::host::Facts;
 use crate::host_list::{self, WatchForm};
 use crate::launch::sweep::{Sweep, sweep_here};
+use crate::launch::{self, tied};
 use crate::op_list;
 use crate::ops::Simd;
 use crate::plan::Job;
 use crate::rank0::{self, Desk};
-use crate::settings::RunSettings;
+use crate::settings::{LaunchSettings, RunSettings};
 #[cfg(feature = "mpi")]
 use crate::transport::message::{Message, ToRank0};
 #[cfg(feature = "mpi")]
@@ -64,6 +65,10 @@ pub fn play(cli: Cli) -> Result<u8, Error> {
             print(|out| facts.print(args.json, out))
         }
         Command::Sweep(args) => sweep(args),
+        Command::Launch(args) => launch::launch(LaunchSettings::new(args)?),
+        Command::Tied(args) => {
+            Err(HostError::NoMpirun(tied::become_tied(args.parent, &args.command)).into())
+        }
         Command::Ops(args) => print(|out| op_list::print(args.json, out)),
         Command::Completions(args) => print(|out| {
             clap_complete::generate(args.shell, &mut Cli::command(), "mpix", out);

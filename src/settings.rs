@@ -1,6 +1,10 @@
 //! Settings: flags, then environment, checked once, into plain values.
 
+mod launch;
+
 use std::path::PathBuf;
+
+pub use launch::LaunchSettings;
 
 use crate::cli::{Distribute, LimitArgs, OutputFormat, RunArgs};
 use crate::error::UsageError;

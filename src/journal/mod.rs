@@ -42,9 +42,9 @@ pub use append::{Journal, Syncer};
 pub use error::{JournalError, LeaseError};
 pub use frame::{MOST_PAYLOAD, VERSION};
 pub use hash::{ContentHash, OutputHash, SettingsHash};
-pub use process::start_of;
 pub use launch_id::{LAUNCH_VARIABLE, LaunchId, NoLaunchId};
 pub use lease::{Holder, Lease, LeaseName, Seen, TIME_TO_LIVE};
+pub use process::start_of;
 pub use read::{Damage, DamageKind, read, read_from};
 pub use record::{
     Done, Failed, Identity, Record, RunEnded, RunOutcome, RunStarted, SetAside, Suspected,

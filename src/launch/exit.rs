@@ -1,0 +1,106 @@
+//! What the end of an `mpirun` tells: which host failed, and how.
+
+/// Longest account of a failure.
+const MOST_TOLD: usize = 300;
+
+/// What `mpirun` says beside what the ranks say: its notices stand between lines of dashes, or name
+/// themselves.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    in_frame: bool,
+    lines: Vec<String>,
+}
+
+impl Notices {
+    /// Takes a line of standard error. Returns it if it is the run's own.
+    pub(super) fn take(&mut self, line: String) -> Option<String> {
+        let is_rule = line.len() > 20 && line.bytes().all(|byte| byte == b'-');
+        if is_rule {
+            self.in_frame = !self.in_frame;
+            return None;
+        }
+        let of_ssh = ["ssh:", "ssh_", "kex_", "Connection ", "client_loop"];
+        let own = line.starts_with("mpix:") || line.starts_with("[20");
+        if self.in_frame
+            || (!own && (line.contains("ORTE") || line.contains("PRTE")))
+            || of_ssh.iter().any(|start| line.starts_with(start))
+            || line.starts_with("mpirun")
+        {
+            self.lines.push(line);
+            return None;
+        }
+        Some(line)
+    }
+
+    /// The host among `hosts` that the notices blame. A host that is only named as the place of
+    /// `mpirun` itself is not.
+    pub(super) fn blamed<'h>(&self, hosts: &'h [String]) -> Option<&'h str> {
+        let named = |line: &str| hosts.iter().find(|host| names(line, host)).map(String::as_str);
+        let blames = |line: &&String| {
+            ["Remote daemon", "Remote host", "on node", "noticed that process"]
+                .iter()
+                .any(|sign| line.contains(sign))
+                && !line.contains("HNP daemon")
+        };
+        let strong = self.lines.iter().filter(blames).find_map(|line| named(line));
+        strong.or_else(|| {
+            let weak = self.lines.iter().filter(|line| !line.contains("HNP daemon"));
+            weak.into_iter().find_map(|line| named(line))
+        })
+    }
+
+    /// The notices on one line, for people.
+    pub(super) fn text(&self) -> String {
+        let words = self.lines.iter().flat_map(|line| line.split_whitespace());
+        let text = words.collect::<Vec<_>>().join(" ");
+        match text.char_indices().nth(MOST_TOLD) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
+}
+
+/// Whether `line` names `host` as a word.
+fn names(line: &str, host: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    line.split(|c: char| !is_part(c)).any(|word| word.trim_end_matches('.') == host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> (Notices, Vec<String>) {
+        let mut notices = Notices::default();
+        let own = text.lines().filter_map(|line| notices.take(line.to_owned())).collect();
+        (notices, own)
+    }
+
+    const RULE: &str = "--------------------------------------------------------------------------";
+
+    #[test]
+    fn a_dead_rank_is_found_on_its_host() {
+        let text = format!(
+            "mpix: 3 of 9 images done\n{RULE}\nmpirun noticed that process rank 1 with PID 123 on node \
+             node-2 exited on signal 9 (Killed).\n{RULE}\n"
+        );
+        let hosts = ["node-1", "node-2", "node"].map(str::to_owned);
+        let (notices, own) = of(&text);
+        assert_eq!(own, ["mpix: 3 of 9 images done"]);
+        assert_eq!(notices.blamed(&hosts), Some("node-2"));
+        assert!(notices.text().contains("signal 9"));
+    }
+
+    #[test]
+    fn a_lost_host_is_not_the_one_that_lost_it() {
+        let text = format!(
+            "{RULE}\nORTE has lost communication with a remote daemon.\n\n  HNP daemon   : \
+             [[1,0],0] on node host0\n  Remote daemon: [[1,0],2] on node host2\n{RULE}\n"
+        );
+        let hosts = ["host0", "host1", "host2"].map(str::to_owned);
+        assert_eq!(of(&text).0.blamed(&hosts), Some("host2"));
+        assert_eq!(of("").0.blamed(&hosts), None);
+        let ssh = "ssh: connect to host host1 port 22: Connection refused";
+        assert_eq!(of(ssh).0.blamed(&hosts), Some("host1"));
+    }
+}

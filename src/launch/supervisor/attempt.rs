@@ -1,0 +1,291 @@
+//! One attempt: from its start to its end, and what that end means.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use super::{Event, Fault, Supervisor, TICK, lost};
+use crate::error::{Error, HostError, OutputError, exit, tell};
+use crate::events::{Entry, LaunchEvent, Outcome, RankPulse, RunEnded, RunEvent};
+use crate::host;
+use crate::journal::directory_of;
+use crate::launch::exit::Notices;
+use crate::launch::hostfile::HostEntry;
+use crate::launch::mpirun::{self, Attempt, Said};
+
+/// Time that ranks have to start.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Time that a run has to finish what is in hand for a planned start.
+const PLANNED_LIMIT: Duration = Duration::from_secs(120);
+/// Time that `mpirun` has to end after it has closed its output.
+const END_LIMIT: Duration = Duration::from_secs(10);
+/// More than the run's own limit, so that rank 0, which knows more, speaks first.
+const RANK0_MORE: Duration = Duration::from_millis(500);
+/// Time between two starts that only bring hosts in.
+const BETWEEN_PLANS: Duration = Duration::from_secs(5);
+
+/// What the end of an attempt means.
+pub(super) enum End {
+    /// The run has ended for good, with this code.
+    Final(u8),
+    /// The hosts are others now.
+    Planned,
+    /// It failed after so many images.
+    Failed { fault: Fault, images: usize },
+}
+
+/// What is known of the attempt under way.
+struct Course {
+    hosts: Vec<HostEntry>,
+    ranks_per_host: usize,
+    /// When anything was last heard of it.
+    heard: Instant,
+    began: Instant,
+    has_begun: bool,
+    images: usize,
+    ended: Option<RunEnded>,
+    pulses: Vec<RankPulse>,
+    notices: Notices,
+    /// Why the supervisor has ended it.
+    fault: Option<Fault>,
+    planned: Option<Instant>,
+}
+
+impl Course {
+    fn host_of(&self, rank: usize) -> Option<String> {
+        Some(self.hosts.get(rank / self.ranks_per_host)?.name.clone())
+    }
+
+    /// The host of the rank that has been silent for longest.
+    fn most_silent(&self) -> Option<String> {
+        let longest = self.pulses.iter().max_by(|a, b| a.silent_s.total_cmp(&b.silent_s))?;
+        self.host_of(longest.rank)
+    }
+
+    fn take(&mut self, event: RunEvent) {
+        self.heard = Instant::now();
+        match event {
+            RunEvent::RunStarted(_) => self.has_begun = true,
+            RunEvent::ImageDone(_) => self.images += 1,
+            RunEvent::Heartbeat { ranks, .. } => self.pulses = ranks,
+            RunEvent::RunEnded(ended) => self.ended = Some(ended),
+            RunEvent::ImageGiven { .. }
+            | RunEvent::ImageDoneBefore { .. }
+            | RunEvent::ImageFailed(_)
+            | RunEvent::Stopping { .. }
+            | RunEvent::Message { .. }
+            | RunEvent::Launch(_) => {}
+        }
+    }
+
+    /// What `mpirun`'s end with `code` means, where a signal came if `is_stopped`.
+    fn end(self, code: i32, is_stopped: bool) -> End {
+        let images = self.images;
+        if let Some(fault) = self.fault {
+            return End::Failed { fault, images };
+        }
+        let planned = self.planned.is_some();
+        if let Some(ended) = &self.ended {
+            match ended.outcome {
+                Outcome::AllDone | Outcome::SomeFailed | Outcome::GaveUp => {
+                    return End::Final(ended.exit_code);
+                }
+                Outcome::Stopped if planned && !is_stopped => return End::Planned,
+                // Else its ranks were told to go since one of them died.
+                Outcome::Stopped if is_stopped || code == i32::from(exit::STOPPED) => {
+                    return End::Final(exit::STOPPED);
+                }
+                Outcome::Broken if !matches!(ended.exit_code, exit::BUG | exit::HOST) => {
+                    return End::Final(ended.exit_code);
+                }
+                Outcome::Stopped | Outcome::Broken => {}
+            }
+        }
+        let first = |codes: &[u8]| codes.iter().copied().find(|own| i32::from(*own) == code);
+        let told_before_the_start = [exit::DONE, exit::USAGE, exit::HELD, exit::OUTPUT];
+        if !self.has_begun
+            && let Some(code) = first(&told_before_the_start)
+        {
+            return End::Final(code);
+        }
+        if is_stopped {
+            return End::Final(exit::STOPPED);
+        }
+        End::Failed { fault: self.fault_of(code), images }
+    }
+
+    fn fault_of(&self, code: i32) -> Fault {
+        let names: Vec<String> = self.hosts.iter().map(|host| host.name.clone()).collect();
+        if let Some(RunEnded { reason: Some(reason), exit_code, .. }) = &self.ended
+            && *exit_code == exit::HOST
+        {
+            let (host, what) = (self.most_silent(), reason.clone());
+            return Fault { host, what, noticed_by: "rank 0's pings".to_owned() };
+        }
+        let text = self.notices.text();
+        let reason = self.ended.as_ref().and_then(|ended| ended.reason.clone());
+        let reason = reason.filter(|_| code == i32::from(exit::BUG));
+        let what = match (reason, text.is_empty()) {
+            (Some(reason), _) => reason,
+            (None, false) => text,
+            (None, true) => format!("mpirun ended with code {code}"),
+        };
+        let host = self.notices.blamed(&names).map(str::to_owned);
+        Fault { host, what, noticed_by: format!("mpirun's exit code {code}") }
+    }
+}
+
+impl Supervisor {
+    /// Runs on `hosts` until the run ends or must be ended.
+    pub(super) fn attempt_on(&mut self, hosts: &[HostEntry]) -> Result<End, Error> {
+        let id = self.next_id();
+        let hostfile = self.write_hostfile(hosts)?;
+        let program = PathBuf::from(&self.asker.program);
+        let own = host::program().unwrap_or_else(|| program.clone());
+        let words = mpirun::words(&self.settings, (&program, &hostfile), hosts.len(), Some(id));
+        log::info!("{}", mpirun::typed(&words));
+        self.roster.run_on(hosts);
+        let names = hosts.iter().map(|host| host.name.clone()).collect();
+        self.tell(LaunchEvent::AttemptStarted { attempt: id.attempt, hosts: names });
+        let mut attempt = Attempt::start(&own, &words, &self.to_events, Event::Said)
+            .map_err(HostError::NoMpirun)?;
+        let now = Instant::now();
+        let course = Course {
+            hosts: hosts.to_vec(),
+            ranks_per_host: self.settings.ranks_per_host,
+            heard: now,
+            began: now,
+            has_begun: false,
+            images: 0,
+            ended: None,
+            pulses: Vec::new(),
+            notices: Notices::default(),
+            fault: None,
+            planned: None,
+        };
+        let outcome = self.watch(&mut attempt, course);
+        attempt.kill();
+        outcome
+    }
+
+    fn write_hostfile(&self, hosts: &[HostEntry]) -> Result<PathBuf, Error> {
+        let directory = directory_of(&self.settings.run.output);
+        let path = directory.join("launch-hosts");
+        let text = mpirun::hostfile_of(hosts, self.settings.ranks_per_host);
+        write_new(&directory, &path, &text)
+            .map_err(|source| OutputError::Journal { source: Box::new(source) })?;
+        Ok(std::path::absolute(&path).unwrap_or(path))
+    }
+
+    fn watch(&mut self, attempt: &mut Attempt, mut course: Course) -> Result<End, Error> {
+        let mut looked = Instant::now();
+        loop {
+            match self.events.recv_timeout(TICK) {
+                Ok(Event::Said(Said::Out(line))) => self.take_out(&line, &mut course),
+                Ok(Event::Said(Said::Err(line))) => {
+                    if let Some(own) = course.notices.take(line) {
+                        tell(&own);
+                    }
+                }
+                Ok(Event::Said(Said::Closed)) => {
+                    let code = wait_for(attempt);
+                    return Ok(course.end(code, self.stop.is_some()));
+                }
+                Ok(Event::Host(event)) => self.take_ping(event),
+                Ok(Event::Signal(name)) => {
+                    if self.stop.replace(name).is_some() {
+                        attempt.kill();
+                    } else {
+                        attempt.ask_to_stop();
+                    }
+                }
+                Ok(Event::PlaceLost(by)) => return Err(lost(by)),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if looked.elapsed() >= TICK {
+                looked = Instant::now();
+                self.look_at_the_clock(attempt, &mut course);
+            }
+        }
+    }
+
+    fn take_out(&mut self, line: &str, course: &mut Course) {
+        if let Ok(entry) = serde_json::from_str::<Entry>(line) {
+            course.take(entry.event);
+            if self.teller.prints_json() {
+                self.teller.print(line);
+            }
+        }
+    }
+
+    fn look_at_the_clock(&mut self, attempt: &mut Attempt, course: &mut Course) {
+        self.look_at_hostfile();
+        let limit =
+            if course.has_begun { self.settings.stall_timeout + RANK0_MORE } else { START_LIMIT };
+        let over = course.heard.elapsed() > limit;
+        let unplanned = course.planned.is_some_and(|since| since.elapsed() > PLANNED_LIMIT);
+        if course.fault.is_none() && (over || unplanned) && course.ended.is_none() {
+            let seconds = course.heard.elapsed().as_secs();
+            let what = if course.has_begun {
+                format!("rank 0 has said nothing for {seconds} s")
+            } else {
+                format!("the run has not begun within {seconds} s")
+            };
+            let host = if course.has_begun { course.host_of(0) } else { None };
+            let noticed_by = "the supervisor".to_owned();
+            course.fault = Some(Fault { host, what, noticed_by });
+            attempt.kill();
+        }
+        if course.planned.is_none() && self.stop.is_none() && self.wants_other_hosts(course) {
+            course.planned = Some(Instant::now());
+            attempt.ask_to_stop();
+        }
+    }
+
+    /// Whether the run should go on with other hosts: one of its own is in the hostfile no more, or it
+    /// lacks hosts that could take ranks.
+    fn wants_other_hosts(&mut self, course: &Course) -> bool {
+        if !course.has_begun || course.began.elapsed() < BETWEEN_PLANS {
+            return false;
+        }
+        let listed = self.roster.hosts();
+        if course.hosts.iter().any(|host| !listed.contains(host)) {
+            return true;
+        }
+        let wanted = self.settings.hosts.unwrap_or(listed.len());
+        if course.hosts.len() >= wanted {
+            return false;
+        }
+        let fresh: Vec<HostEntry> =
+            self.roster.ready().into_iter().filter(|host| !course.hosts.contains(host)).collect();
+        // A host that could not take ranks would stop the run for nothing.
+        let able = if fresh.is_empty() { fresh } else { self.check(&fresh) };
+        for host in &able {
+            self.tell(LaunchEvent::Joins { host: host.name.clone() });
+        }
+        !able.is_empty()
+    }
+}
+
+fn write_new(directory: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".launch-hosts-").tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    let kept: File = file.persist(path).map_err(|error| error.error)?;
+    kept.sync_all()
+}
+
+/// Waits for the end of an `mpirun` that has closed its output.
+fn wait_for(attempt: &mut Attempt) -> i32 {
+    let limit = Instant::now() + END_LIMIT;
+    while Instant::now() < limit {
+        match attempt.code() {
+            Ok(Some(code)) => return code,
+            Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+            Err(_) => break,
+        }
+    }
+    attempt.kill();
+    i32::from(exit::HOST)
+}

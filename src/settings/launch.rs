@@ -1,0 +1,77 @@
+//! Settings of a launch, checked before anything is started.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::RunSettings;
+use crate::cli::{Cli, Command, LaunchArgs};
+use crate::error::UsageError;
+
+/// A checked `mpix launch`.
+#[derive(Clone, Debug)]
+pub struct LaunchSettings {
+    /// The hostfile; none: the hosts of the Slurm job.
+    pub hostfile: Option<PathBuf>,
+    /// Hosts to run on.
+    pub hosts: Option<usize>,
+    /// Fewest hosts to run on.
+    pub min_hosts: usize,
+    /// Ranks of each host.
+    pub ranks_per_host: usize,
+    /// Time that a rank may say nothing.
+    pub stall_timeout: Duration,
+    /// Failures in a row without progress after which the launch ends.
+    pub max_restarts: u32,
+    /// Time that a host is left alone after it failed.
+    pub cooldown: Duration,
+    /// Time that there may be too few hosts.
+    pub wait: Duration,
+    /// Whether it waits for the place of another supervisor.
+    pub standby: bool,
+    /// Whether the command is printed and nothing done.
+    pub dry_run: bool,
+    /// Whether events are printed as JSON.
+    pub json: bool,
+    /// What each attempt runs.
+    pub run: RunSettings,
+    /// The same as the user wrote it, `run` first.
+    pub command: Vec<OsString>,
+}
+
+impl LaunchSettings {
+    /// Checks the command line.
+    ///
+    /// # Errors
+    /// When what follows `--` is no `run`, or one that cannot be carried out.
+    pub fn new(args: LaunchArgs) -> Result<Self, UsageError> {
+        let words = std::iter::once(OsString::from("mpix")).chain(args.command.iter().cloned());
+        let parsed = Cli::try_parse_from(words).map_err(|error| {
+            let told = error.to_string();
+            let told = told.strip_prefix("error: ").unwrap_or(&told);
+            UsageError::LaunchedCommand { told: told.lines().next().unwrap_or_default().to_owned() }
+        })?;
+        let Command::Run(run) = parsed.command else {
+            let told = "only `run` can be launched".to_owned();
+            return Err(UsageError::LaunchedCommand { told });
+        };
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(Self {
+            hostfile: args.hostfile,
+            hosts: args.hosts.map(count),
+            min_hosts: count(args.min_hosts),
+            ranks_per_host: count(args.ranks_per_host),
+            stall_timeout: Duration::from_secs(args.stall_timeout),
+            max_restarts: args.max_restarts,
+            cooldown: Duration::from_secs(args.cooldown),
+            wait: Duration::from_secs(args.wait),
+            standby: args.standby,
+            dry_run: args.dry_run,
+            json: args.json,
+            run: RunSettings::new(*run)?,
+            command: args.command,
+        })
+    }
+}
