@@ -59,7 +59,7 @@ pub fn words(
     if let Some(attempt) = attempt {
         let mark = attempt.to_string();
         words.extend(["--mca", PARAMETER, &mark].map(OsString::from));
-        words.extend(["-x".into(), format!("{VARIABLE}={mark}").into()]);
+        words.extend(["-x", VARIABLE].map(OsString::from));
     }
     if geteuid().is_root() {
         words.push("--allow-run-as-root".into());
@@ -112,19 +112,20 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Starts `words`; what it says goes to `to`.
+    /// Starts `words` as attempt `id`; what it says goes to `to`, with the number of the attempt.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start<E: Send + 'static>(
         own_program: &Path,
         words: &[OsString],
-        to: &Sender<E>,
-        event: fn(Said) -> E,
+        id: LaunchId,
+        (to, event): (&Sender<E>, fn(u32, Said) -> E),
     ) -> io::Result<Self> {
         let mut child = Command::new(own_program)
             .args(["tied", &std::process::id().to_string(), "--"])
             .args(words)
+            .env(VARIABLE, id.to_string())
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -132,15 +133,16 @@ impl Attempt {
             .spawn()?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (out_to, err_to, closed_to) = (to.clone(), to.clone(), to.clone());
-        let out =
-            out.map(|pipe| thread::spawn(move || lines(pipe, &out_to, |l| event(Said::Out(l)))));
-        let err =
-            err.map(|pipe| thread::spawn(move || lines(pipe, &err_to, |l| event(Said::Err(l)))));
+        let number = id.attempt;
+        let said_out = move |line| event(number, Said::Out(line));
+        let said_err = move |line| event(number, Said::Err(line));
+        let out = out.map(|pipe| thread::spawn(move || lines(pipe, &out_to, said_out)));
+        let err = err.map(|pipe| thread::spawn(move || lines(pipe, &err_to, said_err)));
         thread::spawn(move || {
             for reader in [out, err].into_iter().flatten() {
                 let _ = reader.join();
             }
-            let _ = closed_to.send(event(Said::Closed));
+            let _ = closed_to.send(event(number, Said::Closed));
         });
         Ok(Self { child })
     }

@@ -45,7 +45,11 @@ impl Place {
         while !stopped.load(Ordering::Relaxed) {
             let own = Holder::clone(&holder);
             match Lease::take_after(output, LeaseName::Launch, own, TIME_TO_LIVE) {
-                Ok(lease) => return Ok(Some((Self::keep(lease, lost), from))),
+                Ok(mut lease) => {
+                    // A supervisor writes nothing that its attempts do not fence.
+                    lease.ghost_is_shut_out();
+                    return Ok(Some((Self::keep(lease, lost), from)));
+                }
                 Err(error) if is_standby && is_held(&error) => {
                     if let LeaseError::Held { by, .. } = &error {
                         from = Some(by.to_string());

@@ -54,7 +54,8 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 enum Event {
     Host(HostEvent),
-    Said(Said),
+    /// An attempt says something.
+    Said(u32, Said),
     Signal(&'static str),
     /// Another supervisor has its place.
     PlaceLost(String),
@@ -307,7 +308,7 @@ impl Supervisor {
                 Ok(Event::Signal(name)) => self.stop = Some(name),
                 Ok(Event::PlaceLost(by)) => return Err(lost(by)),
                 // The last words of an attempt that is over.
-                Ok(Event::Said(_)) => {}
+                Ok(Event::Said(..)) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if self.stop.is_some() {

@@ -149,7 +149,7 @@ impl Supervisor {
         self.roster.run_on(hosts);
         let names = hosts.iter().map(|host| host.name.clone()).collect();
         self.tell(LaunchEvent::AttemptStarted { attempt: id.attempt, hosts: names });
-        let mut attempt = Attempt::start(&own, &words, &self.to_events, Event::Said)
+        let mut attempt = Attempt::start(&own, &words, id, (&self.to_events, Event::Said))
             .map_err(HostError::NoMpirun)?;
         let now = Instant::now();
         let course = Course {
@@ -183,13 +183,15 @@ impl Supervisor {
         let mut looked = Instant::now();
         loop {
             match self.events.recv_timeout(TICK) {
-                Ok(Event::Said(Said::Out(line))) => self.take_out(&line, &mut course),
-                Ok(Event::Said(Said::Err(line))) => {
+                // The last words of an attempt before.
+                Ok(Event::Said(number, _)) if number != self.attempt => {}
+                Ok(Event::Said(_, Said::Out(line))) => self.take_out(&line, &mut course),
+                Ok(Event::Said(_, Said::Err(line))) => {
                     if let Some(own) = course.notices.take(line) {
                         tell(&own);
                     }
                 }
-                Ok(Event::Said(Said::Closed)) => {
+                Ok(Event::Said(_, Said::Closed)) => {
                     let code = wait_for(attempt);
                     return Ok(course.end(code, self.stop.is_some()));
                 }
@@ -197,6 +199,7 @@ impl Supervisor {
                 Ok(Event::Signal(name)) => {
                     if self.stop.replace(name).is_some() {
                         attempt.kill();
+                        return Ok(End::Final(exit::STOPPED));
                     } else {
                         attempt.ask_to_stop();
                     }
@@ -207,6 +210,15 @@ impl Supervisor {
             if looked.elapsed() >= TICK {
                 looked = Instant::now();
                 self.look_at_the_clock(attempt, &mut course);
+                let lingers = course
+                    .ended
+                    .as_ref()
+                    .filter(|ended| course.heard.elapsed() > lingering_limit(ended.outcome));
+                let code = lingers.map(|ended| i32::from(ended.exit_code));
+                if course.fault.is_some() || code.is_some() {
+                    // Its pipes may stay open: `ssh` to a host that is cut off holds them.
+                    return Ok(course.end(code.unwrap_or(0), self.stop.is_some()));
+                }
             }
         }
     }
@@ -266,6 +278,17 @@ impl Supervisor {
             self.tell(LaunchEvent::Joins { host: host.name.clone() });
         }
         !able.is_empty()
+    }
+}
+
+/// Time that `mpirun` has to end after the run has told its end. Where a host is cut off, it waits
+/// for that for minutes.
+fn lingering_limit(outcome: Outcome) -> Duration {
+    match outcome {
+        Outcome::Broken => Duration::from_secs(1),
+        Outcome::AllDone | Outcome::SomeFailed | Outcome::Stopped | Outcome::GaveUp => {
+            Duration::from_secs(10)
+        }
     }
 }
 
