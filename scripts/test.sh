@@ -19,6 +19,7 @@ echo "test: formatting and lints" >&2
 cargo fmt --all -- --check
 cargo clippy --locked --all-targets --features faults -- -D warnings
 cargo clippy --locked --no-default-features -- -D warnings
+cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 echo "test: all tests" >&2
 cargo test --locked --features faults "$@"

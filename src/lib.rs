@@ -15,7 +15,7 @@
 //! | [`verify`] | `mpix verify` |
 //! | [`doctor`] | `mpix doctor`: what this machine and the hosts of a hostfile have |
 //! | [`host_list`] | `mpix hosts`: which hosts of a hostfile are up |
-//! | [`launch`] | what starts the ranks: hostfiles, how hosts are reached, pings, checks, sweeps |
+//! | [`launch`] | what starts the ranks: hostfiles, how hosts are reached, pings, checks, sweeps; the supervisor |
 //! | [`host`] | what the host of this process offers |
 //! | [`band`] | rows that know where they stand in their image |
 //! | [`image_file`] | decode, encode, metadata |

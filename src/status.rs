@@ -10,7 +10,8 @@ use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
 use crate::error::{Error, ReadError, on_one_line, printed};
-use crate::events::{RunState, Status, StatusError};
+use crate::events::{LaunchStatus, RunState, Status, StatusError};
+use crate::journal::directory_of;
 use crate::pulse::{Pulse, Seen};
 
 /// How often it is shown again.
@@ -44,7 +45,8 @@ pub fn show(
         let written = if as_json {
             print_json(&seen, watch, out)
         } else {
-            shown.print(&text_of(&seen, screen.colours), screen.size.filter(|_| watch), out)
+            let text = text_of(&seen, screen.colours) + &launch_text(output);
+            shown.print(&text, screen.size.filter(|_| watch), out)
         };
         if written.is_err() || !watch || !seen.alive {
             return Ok(printed(written)?);
@@ -126,6 +128,13 @@ fn fitted(text: &str, (columns, lines): (u16, u16)) -> String {
         fitting.push('\n');
     }
     fitting
+}
+
+/// What a launch that started the run says of its hosts; nothing where there was none.
+fn launch_text(output: &Path) -> String {
+    let launch = LaunchStatus::read(&directory_of(output));
+    let lines = launch.map(|launch| launch.lines()).unwrap_or_default();
+    lines.iter().map(|line| format!("  {}\n", on_one_line(line))).collect()
 }
 
 /// For people.

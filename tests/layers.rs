@@ -40,7 +40,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("journal", &["error"]),
-    ("launch", &["settings", "journal", "host", "error"]),
+    ("launch", &["settings", "journal", "events", "host", "error"]),
     ("doctor", &["host", "launch", "ops", "transport", "error"]),
     ("host_list", &["host", "launch", "error"]),
     ("op_list", &["ops"]),

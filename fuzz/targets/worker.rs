@@ -54,7 +54,7 @@ pub(super) fn any_messages(bytes: &[u8]) {
                 given_up.insert(*image);
                 continue;
             }
-            ToRank::Start(_) | ToRank::Ping | ToRank::Stop => continue,
+            ToRank::Start(_) | ToRank::Ping { .. } | ToRank::Stop => continue,
         };
         if !given_up.contains(&image) {
             // A rank that ends says no more.
@@ -65,7 +65,10 @@ pub(super) fn any_messages(bytes: &[u8]) {
     say(ToRank::Stop, Vec::new());
     match rank.join().expect("a rank does not panic") {
         Err(Error::Bug(BugError::Panic { work, panic, .. })) => panic!("{work}: {panic}"),
-        Ok(()) | Err(Error::Usage(_) | Error::Bug(_) | Error::Output(_) | Error::Read(_)) => {}
+        Ok(())
+        | Err(
+            Error::Usage(_) | Error::Bug(_) | Error::Output(_) | Error::Read(_) | Error::Host(_),
+        ) => {}
     }
 }
 
@@ -78,7 +81,7 @@ fn next_answer(
     loop {
         let (_, answer) = answers.recv_timeout(PATIENCE).ok()?;
         match answer.header {
-            ToRank0::Began { .. } => {}
+            ToRank0::Began { .. } | ToRank0::Pong { .. } => {}
             ToRank0::Image { image, .. }
             | ToRank0::Band { image, .. }
             | ToRank0::Partials { image, .. }
@@ -104,6 +107,7 @@ fn first_work() -> Work {
         quality: 95,
         strip: false,
         threads: 1,
+        silence_seconds: 30,
         kept_buffers: 1 << 20,
     }
 }

@@ -87,7 +87,7 @@ pub enum LaunchEvent {
         /// Hosts that are needed.
         needed: usize,
     },
-    /// A standby has taken over.
+    /// It goes on with a launch whose supervisor was lost.
     TakesOver {
         /// From whom.
         from: String,

@@ -116,11 +116,11 @@ impl Attempt {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start<E: Send + 'static>(
+    pub fn start<E: From<(u32, Said)> + Send + 'static>(
         own_program: &Path,
         words: &[OsString],
         id: LaunchId,
-        (to, event): (&Sender<E>, fn(u32, Said) -> E),
+        to: &Sender<E>,
     ) -> io::Result<Self> {
         let mut child = Command::new(own_program)
             .args(["tied", &std::process::id().to_string(), "--"])
@@ -134,15 +134,15 @@ impl Attempt {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let (out_to, err_to, closed_to) = (to.clone(), to.clone(), to.clone());
         let number = id.attempt;
-        let said_out = move |line| event(number, Said::Out(line));
-        let said_err = move |line| event(number, Said::Err(line));
+        let said_out = move |line| E::from((number, Said::Out(line)));
+        let said_err = move |line| E::from((number, Said::Err(line)));
         let out = out.map(|pipe| thread::spawn(move || lines(pipe, &out_to, said_out)));
         let err = err.map(|pipe| thread::spawn(move || lines(pipe, &err_to, said_err)));
         thread::spawn(move || {
             for reader in [out, err].into_iter().flatten() {
                 let _ = reader.join();
             }
-            let _ = closed_to.send(event(number, Said::Closed));
+            let _ = closed_to.send(E::from((number, Said::Closed)));
         });
         Ok(Self { child })
     }

@@ -26,14 +26,14 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Takes the place for the launch of `output`. A standby waits for it, unless `stopped`. Returns
-    /// also whom it was taken from, where a standby had to wait.
+    /// Takes the place for the launch of `output`. A standby waits for it, unless `stopped`: then there
+    /// is none.
     pub(super) fn take(
         output: &Path,
         command: &str,
         (is_standby, stopped): (bool, &AtomicBool),
         lost: impl Fn(String) + Send + 'static,
-    ) -> Result<Option<(Self, Option<String>)>, Error> {
+    ) -> Result<Option<Self>, Error> {
         let holder = Arc::new(Holder {
             host: host::name(),
             pid: std::process::id(),
@@ -41,19 +41,15 @@ impl Place {
             command: command.to_owned(),
             launch: None,
         });
-        let mut from = None;
         while !stopped.load(Ordering::Relaxed) {
             let own = Holder::clone(&holder);
             match Lease::take_after(output, LeaseName::Launch, own, TIME_TO_LIVE) {
                 Ok(mut lease) => {
                     // A supervisor writes nothing that its attempts do not fence.
                     lease.ghost_is_shut_out();
-                    return Ok(Some((Self::keep(lease, lost), from)));
+                    return Ok(Some(Self::keep(lease, lost)));
                 }
                 Err(error) if is_standby && is_held(&error) => {
-                    if let LeaseError::Held { by, .. } = &error {
-                        from = Some(by.to_string());
-                    }
                     thread::sleep(ASK_EVERY);
                 }
                 Err(error) if is_held(&error) => {

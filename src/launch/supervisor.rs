@@ -61,6 +61,12 @@ enum Event {
     PlaceLost(String),
 }
 
+impl From<(u32, Said)> for Event {
+    fn from((attempt, said): (u32, Said)) -> Self {
+        Self::Said(attempt, said)
+    }
+}
+
 /// Starts runs until one ends for good. Returns its exit code.
 ///
 /// # Errors
@@ -87,12 +93,8 @@ pub fn launch(settings: LaunchSettings) -> Result<u8, Error> {
         (settings.standby, &is_stopped),
         move |by| _ = lost.send(Event::PlaceLost(by)),
     )?;
-    let Some((_place, from)) = place else { return Ok(exit::STOPPED) };
-    let mut supervisor = Supervisor::new(settings, source, hosts, (to_events, events));
-    if let Some(from) = from {
-        supervisor.tell(LaunchEvent::TakesOver { from });
-    }
-    supervisor.carry_out()
+    let Some(_place) = place else { return Ok(exit::STOPPED) };
+    Supervisor::new(settings, source, hosts, (to_events, events)).carry_out()
 }
 
 fn print_command(settings: &LaunchSettings, hosts: &[HostEntry]) -> Result<u8, Error> {
@@ -141,6 +143,8 @@ struct Supervisor {
     to_events: Sender<Event>,
     teller: Teller,
     launch: u64,
+    /// The supervisor of this launch that was lost.
+    before: Option<String>,
     /// Of the attempt under way, or of the last.
     attempt: u32,
     attempts: u32,
@@ -148,6 +152,8 @@ struct Supervisor {
     /// Failures in a row without an image done between them.
     fruitless: u32,
     stop: Option<&'static str>,
+    /// When a run was last asked to stop so that it goes on with other hosts.
+    planned: Option<Instant>,
     began: Instant,
 }
 
@@ -163,6 +169,8 @@ impl Supervisor {
         let earlier = LaunchStatus::read(&directory).filter(|status| status.exit_code.is_none());
         let id = earlier.as_ref().and_then(|status| u64::from_str_radix(&status.launch, 16).ok());
         let launch = id.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let before =
+            earlier.as_ref().map(|lost| format!("process {} on `{}`", lost.pid, lost.host));
         let attempt = earlier.as_ref().map_or(0, |status| status.attempt);
         let failures = earlier.as_ref().map_or(0, |status| status.failures);
         let forms = (settings.json, settings.run.verbosity == Verbosity::Quiet);
@@ -189,11 +197,13 @@ impl Supervisor {
             to_events,
             teller,
             launch,
+            before,
             attempt,
             attempts: 0,
             failures: 0,
             fruitless: 0,
             stop: None,
+            planned: None,
             began: Instant::now(),
         }
     }
@@ -207,7 +217,8 @@ impl Supervisor {
         let names = hosts.iter().map(|host| host.name.clone()).collect();
         let (launch, pid) = (format!("{:016x}", self.launch), std::process::id());
         self.tell(LaunchEvent::Started { launch, pid, hosts: names });
-        if self.attempt > 0 {
+        if let Some(from) = self.before.take() {
+            self.tell(LaunchEvent::TakesOver { from });
             self.sweep(&hosts);
         }
         let outcome = self.supervise();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mpix::events::Outcome;
-use mpix::journal::{Holder, Lease};
+use mpix::journal::{Holder, Lease, LeaseName};
 use serde_json::Value;
 
 use crate::fixture::Fixture;
@@ -91,11 +91,9 @@ fn a_run_of_this_host_whose_process_is_gone_is_dead_at_once() {
     fixture.start(1, 9, 1);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
     let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-    let holder =
-        Holder {
-            host: host.clone(), pid: child.id(), run_id: 1, command: "mpix run …".to_owned()
-        };
-    let _lease = Lease::take(&fixture.path("out"), holder).unwrap();
+    let (pid, command) = (child.id(), "mpix run …".to_owned());
+    let holder = Holder { host: host.clone(), pid, run_id: 1, command, launch: None };
+    let _lease = Lease::take(&fixture.path("out"), LeaseName::Run, holder).unwrap();
     fixture.write_status(Timestamp::now());
     let directory = fixture.own(".");
     let status = mpix::events::Status::read(&directory).unwrap();

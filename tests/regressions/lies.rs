@@ -45,7 +45,7 @@ fn found(op: &str, hello: HostFacts, answer: fn(&BandHeader) -> Message<ToRank0>
     let hub = Hub::local(vec![Mailbox::new(to_rank)]);
     to_events.send((0, Message::bare(ToRank0::Hello(hello))).into()).unwrap();
     let to_rank0 = to_events.clone();
-    let desk = Desk { hub, events, to_events };
+    let desk = Desk::new(hub, (to_events, events));
     let liar = std::thread::spawn(move || {
         while let Ok(Event::Message(message)) = messages.recv() {
             if let ToRank::Band(band) = message.header {

@@ -87,6 +87,7 @@ fn work() -> Work {
         quality: 90,
         strip: true,
         threads: 1,
+        silence_seconds: 30,
         kept_buffers: 1000,
     }
 }
@@ -168,7 +169,10 @@ fn conversations() -> Seeds {
         ("far-down".to_owned(), conversation(&[(ToRank::Band(far_down), vec![0; 3 * WIDTH * 5])])),
         ("image".to_owned(), conversation(&[(image(), whole)])),
         ("band-and-share".to_owned(), conversation(&[banded, share])),
-        ("other-work".to_owned(), conversation(&[start, inverted, (ToRank::Ping, Vec::new())])),
+        (
+            "other-work".to_owned(),
+            conversation(&[start, inverted, (ToRank::Ping { sequence: 1 }, Vec::new())]),
+        ),
     ]
 }
 

@@ -42,7 +42,6 @@ struct Course {
     ranks_per_host: usize,
     /// When anything was last heard of it.
     heard: Instant,
-    began: Instant,
     has_begun: bool,
     images: usize,
     ended: Option<RunEnded>,
@@ -149,14 +148,13 @@ impl Supervisor {
         self.roster.run_on(hosts);
         let names = hosts.iter().map(|host| host.name.clone()).collect();
         self.tell(LaunchEvent::AttemptStarted { attempt: id.attempt, hosts: names });
-        let mut attempt = Attempt::start(&own, &words, id, (&self.to_events, Event::Said))
-            .map_err(HostError::NoMpirun)?;
+        let mut attempt =
+            Attempt::start(&own, &words, id, &self.to_events).map_err(HostError::NoMpirun)?;
         let now = Instant::now();
         let course = Course {
             hosts: hosts.to_vec(),
             ranks_per_host: self.settings.ranks_per_host,
             heard: now,
-            began: now,
             has_begun: false,
             images: 0,
             ended: None,
@@ -252,6 +250,7 @@ impl Supervisor {
         }
         if course.planned.is_none() && self.stop.is_none() && self.wants_other_hosts(course) {
             course.planned = Some(Instant::now());
+            self.planned = course.planned;
             attempt.ask_to_stop();
         }
     }
@@ -259,7 +258,7 @@ impl Supervisor {
     /// Whether the run should go on with other hosts: one of its own is in the hostfile no more, or it
     /// lacks hosts that could take ranks.
     fn wants_other_hosts(&mut self, course: &Course) -> bool {
-        if !course.has_begun || course.began.elapsed() < BETWEEN_PLANS {
+        if !course.has_begun {
             return false;
         }
         let listed = self.roster.hosts();
@@ -267,7 +266,8 @@ impl Supervisor {
             return true;
         }
         let wanted = self.settings.hosts.unwrap_or(listed.len());
-        if course.hosts.len() >= wanted {
+        let is_early = self.planned.is_some_and(|last| last.elapsed() < BETWEEN_PLANS);
+        if course.hosts.len() >= wanted || is_early {
             return false;
         }
         let fresh: Vec<HostEntry> =
