@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All tests from nothing: sets up, builds, checks style, runs every test.
 #   scripts/test.sh [ARGUMENT...]   arguments go to cargo test
-#   scripts/test.sh --long [...]    the nightly part, too: looks FUZZ_SECONDS (60) for bytes that break
+#   scripts/test.sh --long [...]    the nightly part, too: 1000 images under faults, and looks FUZZ_SECONDS (60) for bytes that break
 #                                   each fuzz target; FUZZ_SEED (1) makes another search
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +26,8 @@ cargo test --locked --features faults "$@"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 if [ -n "$long" ]; then
+  echo "test: 1000 images under faults" >&2
+  MPIX_SOAK_IMAGES=1000 cargo test --locked --features faults --test supervised -- --nocapture chaos
   echo "test: fuzz targets" >&2
   cargo fmt --manifest-path fuzz/Cargo.toml -- --check
   cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings

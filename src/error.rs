@@ -214,6 +214,17 @@ pub enum UsageError {
         /// What is wrong with it.
         told: String,
     },
+    /// A launch that could never start.
+    #[error(
+        "`--hosts {}` is less than `--min-hosts {min_hosts}`: the launch would wait for ever",
+        hosts.unwrap_or_default()
+    )]
+    FewerHosts {
+        /// Hosts to run on.
+        hosts: Option<u64>,
+        /// Fewest hosts to run on.
+        min_hosts: u64,
+    },
     /// A launch without hosts.
     #[error("no hosts: name them by `--hostfile FILE`, or launch inside a Slurm job")]
     NoHosts,

@@ -30,12 +30,12 @@ pub struct LaunchArgs {
     pub min_hosts: u64,
 
     /// Ranks of each host; each filters with its share of the host's cores
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub ranks_per_host: u64,
 
     /// A rank that says nothing for longer has failed, in seconds, though its process may live
     #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "MPIX_STALL_TIMEOUT",
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub stall_timeout: u64,
 
     /// End after so many failures in a row without one image done between them
@@ -43,11 +43,13 @@ pub struct LaunchArgs {
     pub max_restarts: u32,
 
     /// Leave a host alone for so long after it failed, in seconds, unless no other is left
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub cooldown: u64,
 
     /// End when there were too few hosts for so long, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600,
+          value_parser = clap::value_parser!(u64).range(0..=31_536_000))]
     pub wait: u64,
 
     /// Wait until the supervisor that is there ends or dies, and take its place

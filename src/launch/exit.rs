@@ -1,5 +1,7 @@
 //! What the end of an `mpirun` tells: which host failed, and how.
 
+/// Lines that are kept.
+const MOST_LINES: usize = 200;
 /// Longest account of a failure.
 const MOST_TOLD: usize = 300;
 
@@ -14,19 +16,24 @@ pub(super) struct Notices {
 impl Notices {
     /// Takes a line of standard error. Returns it if it is the run's own.
     pub(super) fn take(&mut self, line: String) -> Option<String> {
+        let own = line.starts_with("mpix:") || line.starts_with("[20");
+        if own {
+            return Some(line);
+        }
         let is_rule = line.len() > 20 && line.bytes().all(|byte| byte == b'-');
         if is_rule {
             self.in_frame = !self.in_frame;
             return None;
         }
         let of_ssh = ["ssh:", "ssh_", "kex_", "Connection ", "client_loop"];
-        let own = line.starts_with("mpix:") || line.starts_with("[20");
         if self.in_frame
-            || (!own && (line.contains("ORTE") || line.contains("PRTE")))
+            || line.contains("ORTE")
             || of_ssh.iter().any(|start| line.starts_with(start))
             || line.starts_with("mpirun")
         {
-            self.lines.push(line);
+            if self.lines.len() < MOST_LINES {
+                self.lines.push(line);
+            }
             return None;
         }
         Some(line)
@@ -60,10 +67,14 @@ impl Notices {
     }
 }
 
-/// Whether `line` names `host` as a word.
+/// Whether `line` names `host` as a word: as it is listed, or up to its first dot, as Open MPI calls it.
 fn names(line: &str, host: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    line.split(|c: char| !is_part(c)).any(|word| word.trim_end_matches('.') == host)
+    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    let short = host.split('.').next().filter(|_| !is_address).unwrap_or(host);
+    line.split(|c: char| !is_part(c))
+        .map(|word| word.trim_end_matches('.'))
+        .any(|word| word == host || word == short)
 }
 
 #[cfg(test)]
@@ -100,6 +111,8 @@ mod tests {
         let hosts = ["host0", "host1", "host2"].map(str::to_owned);
         assert_eq!(of(&text).0.blamed(&hosts), Some("host2"));
         assert_eq!(of("").0.blamed(&hosts), None);
+        let listed = ["host1.example.org", "host2.example.org"].map(str::to_owned);
+        assert_eq!(of(&text).0.blamed(&listed), Some("host2.example.org"));
         let ssh = "ssh: connect to host host1 port 22: Connection refused";
         assert_eq!(of(ssh).0.blamed(&hosts), Some("host1"));
     }

@@ -29,8 +29,9 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 /// The same inside a Slurm job, of which a second `mpirun` would hang.
 const IN_SLURM: &[(&str, &str)] = &[("ras", "^slurm"), ("plm", "rsh")];
-/// Time without a word from rank 0 after which another rank ends by itself is this run's own affair.
-const STALL: &str = "--stall-timeout";
+/// Hosts fail more often than images kill ranks: an image that was in hand at so many failures, all but
+/// the first of them alone, is set aside.
+const CRASH_LIMIT: &str = "4";
 
 /// The hostfile of an attempt: each host with as many slots as it gets ranks.
 #[must_use]
@@ -51,7 +52,9 @@ pub fn words(
     attempt: Option<LaunchId>,
 ) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["mpirun".into(), "--hostfile".into(), hostfile.into()];
-    words.extend(["-n".into(), (hosts * settings.ranks_per_host).to_string().into()]);
+    let ranks_per_host = settings.ranks_per_host;
+    words.extend(["-n".into(), (hosts * ranks_per_host).to_string().into()]);
+    words.extend(["--map-by".into(), format!("ppr:{ranks_per_host}:node").into()]);
     let slurm = std::env::var_os("SLURM_JOB_ID").is_some();
     for (name, value) in SETTINGS.iter().chain(IN_SLURM.iter().filter(|_| slurm)) {
         words.extend(["--mca", name, value].map(OsString::from));
@@ -61,22 +64,51 @@ pub fn words(
         words.extend(["--mca", PARAMETER, &mark].map(OsString::from));
         words.extend(["-x", VARIABLE].map(OsString::from));
     }
+    // Settings by variables are those of this host: `mpirun` passes none on by itself.
+    for name in own_variables() {
+        words.extend(["-x".into(), name.into()]);
+    }
     if geteuid().is_root() {
         words.push("--allow-run-as-root".into());
     }
     words.push(program.into());
-    words.extend(settings.command.iter().cloned());
-    let is_given = |flag: &str| settings.command.iter().any(|word| word == flag);
-    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-    let mut more: Vec<OsString> = Vec::new();
-    if attempt.is_some() && !is_given("--json") {
-        more.push("--json".into());
-    }
-    if settings.run.stall_timeout.is_none() {
-        more.extend([STALL.into(), settings.stall_timeout.as_secs().to_string().into()]);
-    }
-    words.splice(end..end, more);
+    words.extend(run_words(settings, attempt));
     words
+}
+
+/// `run` and its arguments, as an attempt has them.
+fn run_words(settings: &LaunchSettings, attempt: Option<LaunchId>) -> Vec<OsString> {
+    let end = settings.command.iter().position(|word| word == "--");
+    let (flags, files) = settings.command.split_at(end.unwrap_or(settings.command.len()));
+    // What the first attempt forgets or tries again, the next ones keep.
+    let is_later = attempt.is_some_and(|id| id.attempt > 1);
+    let once = |word: &&OsString| is_later && (*word == "--fresh" || *word == "--retry-failed");
+    let mut words: Vec<OsString> = flags.iter().filter(|word| !once(word)).cloned().collect();
+    let is_given = |flag: &str| {
+        let with_value = format!("{flag}=");
+        flags.iter().any(|word| *word == flag || word.to_string_lossy().starts_with(&with_value))
+    };
+    if attempt.is_some() && !settings.run.json {
+        words.push("--json".into());
+    }
+    if !is_given("--stall-timeout") {
+        let seconds = settings.stall_timeout.as_secs().to_string();
+        words.extend(["--stall-timeout".into(), seconds.into()]);
+    }
+    if !is_given("--crash-limit") {
+        words.extend(["--crash-limit", CRASH_LIMIT].map(OsString::from));
+    }
+    words.extend(files.iter().cloned());
+    words
+}
+
+/// Variables that set something for `mpix run`.
+fn own_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut names: Vec<String> =
+        names.filter(|name| name.starts_with("MPIX_") && name != VARIABLE).collect();
+    names.sort();
+    names
 }
 
 /// Words as a user would type them.

@@ -84,11 +84,12 @@ impl Roster {
         is_news
     }
 
-    /// A host is left alone for `time`.
-    pub(super) fn exclude(&mut self, host: &str, why: String, time: Duration) {
-        if let Some(member) = self.member(host) {
-            member.change(|member| member.excluded = Some((why, Instant::now() + time)));
-        }
+    /// A host is left alone for `time`. Returns whether that, or why, is news.
+    pub(super) fn exclude(&mut self, host: &str, why: String, time: Duration) -> bool {
+        let Some(member) = self.member(host) else { return false };
+        let is_news = member.excluded.as_ref().is_none_or(|(before, _)| *before != why);
+        member.change(|member| member.excluded = Some((why, Instant::now() + time)));
+        is_news
     }
 
     /// These hosts have ranks, and no others.

@@ -27,7 +27,7 @@ use super::place::Place;
 use super::program;
 use super::roster::Roster;
 use super::source::Hosts;
-use super::sweep::{Sweep, sweep_all};
+use super::sweep::{Sweep, sweep_all, sweep_here};
 use super::teller::Teller;
 use crate::error::{Error, HostError, OutputError, UsageError, exit, printed, with_causes};
 use crate::events::{LaunchEvent, LaunchStatus};
@@ -42,6 +42,8 @@ const PACE: Pace = Pace {
 };
 /// Time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(200);
+/// Time between two checks of hosts while there are too few.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// Time that hosts have to answer the first ping.
 const FIRST_PINGS: Duration = Duration::from_secs(4);
 /// Time that a host has for the full check, and to end what an attempt left.
@@ -222,6 +224,10 @@ impl Supervisor {
             self.sweep(&hosts);
         }
         let outcome = self.supervise();
+        if matches!(outcome, Err(Error::Output(OutputError::Lost { .. }))) {
+            // Its status and log are another's now.
+            return outcome;
+        }
         let (exit_code, reason) = match &outcome {
             Ok(code) => (*code, None),
             Err(error) => (error.exit_code(), Some(with_causes(error))),
@@ -248,6 +254,9 @@ impl Supervisor {
     fn gather(&mut self) -> Result<Option<Vec<HostEntry>>, Error> {
         let (began, mut told) = (Instant::now(), false);
         loop {
+            if self.stop.is_some() {
+                return Ok(None);
+            }
             let all_known = self.roster.is_known() || self.began.elapsed() > FIRST_PINGS;
             let needed = self.settings.min_hosts;
             if all_known {
@@ -271,9 +280,7 @@ impl Supervisor {
                     self.tell(LaunchEvent::Waits { hosts: able.len(), needed });
                 }
             }
-            self.listen(
-                Instant::now() + TICK.max(if told { Duration::from_secs(1) } else { TICK }),
-            )?;
+            self.listen(Instant::now() + if told { ASK_AGAIN } else { TICK })?;
             if self.stop.is_some() {
                 return Ok(None);
             }
@@ -306,8 +313,9 @@ impl Supervisor {
     }
 
     fn exclude(&mut self, host: &str, why: String) {
-        self.roster.exclude(host, why.clone(), self.settings.cooldown);
-        self.tell(LaunchEvent::Excluded { host: host.to_owned(), why });
+        if self.roster.exclude(host, why.clone(), self.settings.cooldown) {
+            self.tell(LaunchEvent::Excluded { host: host.to_owned(), why });
+        }
     }
 
     /// Takes events until `until` that come while no attempt is under way.
@@ -393,6 +401,8 @@ impl Supervisor {
         let attempt = self.attempt;
         let sweep =
             Sweep { launch: format!("{:016x}", self.launch), below: Some(u64::from(attempt) + 1) };
+        // `ssh` of an `mpirun` that was killed lives on here.
+        let _ = sweep_here(&sweep);
         let outcomes = sweep_all(&self.asker, hosts, &sweep, SWEEP_LIMIT);
         for (host, outcome) in hosts.iter().zip(outcomes) {
             let host = host.name.clone();

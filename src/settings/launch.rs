@@ -1,7 +1,7 @@
 //! Settings of a launch, checked before anything is started.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -57,6 +57,19 @@ impl LaunchSettings {
             let told = "only `run` can be launched".to_owned();
             return Err(UsageError::LaunchedCommand { told });
         };
+        let run = RunSettings::new(*run)?;
+        let refuse = |told: &str| Err(UsageError::LaunchedCommand { told: told.to_owned() });
+        if run.dry_run {
+            return refuse(
+                "`run --dry-run` does nothing (`mpix launch --dry-run` prints the command)",
+            );
+        }
+        if run.files_from.as_deref() == Some(Path::new("-")) {
+            return refuse("standard input (`--files-from -`) can be read once only");
+        }
+        if args.hosts.is_some_and(|hosts| hosts < args.min_hosts) {
+            return Err(UsageError::FewerHosts { hosts: args.hosts, min_hosts: args.min_hosts });
+        }
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Self {
             hostfile: args.hostfile,
@@ -70,7 +83,7 @@ impl LaunchSettings {
             standby: args.standby,
             dry_run: args.dry_run,
             json: args.json,
-            run: RunSettings::new(*run)?,
+            run,
             command: args.command,
         })
     }

@@ -11,14 +11,17 @@ use crate::error::{Error, HostError, OutputError, exit, tell};
 use crate::events::{Entry, LaunchEvent, Outcome, RankPulse, RunEnded, RunEvent};
 use crate::host;
 use crate::journal::directory_of;
+use crate::launch::agent::is_this_host;
 use crate::launch::exit::Notices;
 use crate::launch::hostfile::HostEntry;
 use crate::launch::mpirun::{self, Attempt, Said};
 
-/// Time that ranks have to start.
-const START_LIMIT: Duration = Duration::from_secs(60);
-/// Time that a run has to finish what is in hand for a planned start.
-const PLANNED_LIMIT: Duration = Duration::from_secs(120);
+/// Time that a run has while rank 0 does what it does without a word: it lists the inputs and opens the
+/// journal at the start, and writes the manifest at the end.
+const WORDLESS_LIMIT: Duration = Duration::from_secs(300);
+/// Time that is left to what an `mpirun` that has ended has said last: an `ssh` to a host that is cut
+/// off may hold its pipes.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Time that `mpirun` has to end after it has closed its output.
 const END_LIMIT: Duration = Duration::from_secs(10);
 /// More than the run's own limit, so that rank 0, which knows more, speaks first.
@@ -43,9 +46,15 @@ struct Course {
     /// When anything was last heard of it.
     heard: Instant,
     has_begun: bool,
+    /// Images without a result or a failure.
+    left: usize,
+    /// When `mpirun` was seen to have ended.
+    gone: Option<Instant>,
     images: usize,
     ended: Option<RunEnded>,
     pulses: Vec<RankPulse>,
+    /// The host of each rank, as it calls itself.
+    ranks: Vec<String>,
     notices: Notices,
     /// Why the supervisor has ended it.
     fault: Option<Fault>,
@@ -53,8 +62,14 @@ struct Course {
 }
 
 impl Course {
+    /// The host of a rank, as the hostfile names it. The rank knows its host by the name that the host
+    /// gives itself; where that is none of the hostfile's, ranks are counted in its order.
     fn host_of(&self, rank: usize) -> Option<String> {
-        Some(self.hosts.get(rank / self.ranks_per_host)?.name.clone())
+        let told = self.ranks.get(rank).map(String::as_str).unwrap_or_default();
+        let is_it = |host: &&HostEntry| is_same_host(&host.name, told);
+        let by_name = self.hosts.iter().find(is_it);
+        let host = by_name.or_else(|| self.hosts.get(rank / self.ranks_per_host))?;
+        Some(host.name.clone())
     }
 
     /// The host of the rank that has been silent for longest.
@@ -66,13 +81,20 @@ impl Course {
     fn take(&mut self, event: RunEvent) {
         self.heard = Instant::now();
         match event {
-            RunEvent::RunStarted(_) => self.has_begun = true,
-            RunEvent::ImageDone(_) => self.images += 1,
+            RunEvent::RunStarted(started) => {
+                (self.has_begun, self.left) = (true, started.images);
+                self.ranks = started.ranks.into_iter().map(|rank| rank.host).collect();
+            }
+            RunEvent::ImageDone(_) => {
+                self.images += 1;
+                self.left = self.left.saturating_sub(1);
+            }
+            RunEvent::ImageDoneBefore { .. } | RunEvent::ImageFailed(_) => {
+                self.left = self.left.saturating_sub(1);
+            }
             RunEvent::Heartbeat { ranks, .. } => self.pulses = ranks,
             RunEvent::RunEnded(ended) => self.ended = Some(ended),
             RunEvent::ImageGiven { .. }
-            | RunEvent::ImageDoneBefore { .. }
-            | RunEvent::ImageFailed(_)
             | RunEvent::Stopping { .. }
             | RunEvent::Message { .. }
             | RunEvent::Launch(_) => {}
@@ -83,6 +105,9 @@ impl Course {
     fn end(self, code: i32, is_stopped: bool) -> End {
         let images = self.images;
         if let Some(fault) = self.fault {
+            if is_stopped {
+                return End::Final(exit::STOPPED);
+            }
             return End::Failed { fault, images };
         }
         let planned = self.planned.is_some();
@@ -103,7 +128,7 @@ impl Course {
             }
         }
         let first = |codes: &[u8]| codes.iter().copied().find(|own| i32::from(*own) == code);
-        let told_before_the_start = [exit::DONE, exit::USAGE, exit::HELD, exit::OUTPUT];
+        let told_before_the_start = [exit::USAGE, exit::HELD, exit::OUTPUT];
         if !self.has_begun
             && let Some(code) = first(&told_before_the_start)
         {
@@ -156,9 +181,12 @@ impl Supervisor {
             ranks_per_host: self.settings.ranks_per_host,
             heard: now,
             has_begun: false,
+            left: 0,
+            gone: None,
             images: 0,
             ended: None,
             pulses: Vec::new(),
+            ranks: Vec::new(),
             notices: Notices::default(),
             fault: None,
             planned: None,
@@ -195,10 +223,14 @@ impl Supervisor {
                 }
                 Ok(Event::Host(event)) => self.take_ping(event),
                 Ok(Event::Signal(name)) => {
-                    if self.stop.replace(name).is_some() {
+                    let is_second = self.stop.replace(name).is_some();
+                    if is_second || !course.has_begun {
                         attempt.kill();
+                        self.sweep(&course.hosts);
                         return Ok(End::Final(exit::STOPPED));
-                    } else {
+                    }
+                    // A planned stop is one already; a second signal would break the run off.
+                    if course.planned.is_none() {
                         attempt.ask_to_stop();
                     }
                 }
@@ -208,6 +240,11 @@ impl Supervisor {
             if looked.elapsed() >= TICK {
                 looked = Instant::now();
                 self.look_at_the_clock(attempt, &mut course);
+                if let Ok(Some(code)) = attempt.code()
+                    && course.gone.get_or_insert_with(Instant::now).elapsed() > LAST_WORDS
+                {
+                    return Ok(course.end(code, self.stop.is_some()));
+                }
                 let lingers = course
                     .ended
                     .as_ref()
@@ -232,11 +269,9 @@ impl Supervisor {
 
     fn look_at_the_clock(&mut self, attempt: &mut Attempt, course: &mut Course) {
         self.look_at_hostfile();
-        let limit =
-            if course.has_begun { self.settings.stall_timeout + RANK0_MORE } else { START_LIMIT };
-        let over = course.heard.elapsed() > limit;
-        let unplanned = course.planned.is_some_and(|since| since.elapsed() > PLANNED_LIMIT);
-        if course.fault.is_none() && (over || unplanned) && course.ended.is_none() {
+        let watched = course.has_begun && course.left > 0;
+        let limit = if watched { self.settings.stall_timeout + RANK0_MORE } else { WORDLESS_LIMIT };
+        if course.fault.is_none() && course.heard.elapsed() > limit && course.ended.is_none() {
             let seconds = course.heard.elapsed().as_secs();
             let what = if course.has_begun {
                 format!("rank 0 has said nothing for {seconds} s")
@@ -257,7 +292,7 @@ impl Supervisor {
 
     /// Whether the run should go on with other hosts: one of its own is in the hostfile no more, or it
     /// lacks hosts that could take ranks.
-    fn wants_other_hosts(&mut self, course: &Course) -> bool {
+    fn wants_other_hosts(&mut self, course: &mut Course) -> bool {
         if !course.has_begun {
             return false;
         }
@@ -274,6 +309,8 @@ impl Supervisor {
             self.roster.ready().into_iter().filter(|host| !course.hosts.contains(host)).collect();
         // A host that could not take ranks would stop the run for nothing.
         let able = if fresh.is_empty() { fresh } else { self.check(&fresh) };
+        // What the run said meanwhile waits to be heard.
+        course.heard = Instant::now();
         for host in &able {
             self.tell(LaunchEvent::Joins { host: host.name.clone() });
         }
@@ -290,6 +327,12 @@ fn lingering_limit(outcome: Outcome) -> Duration {
             Duration::from_secs(10)
         }
     }
+}
+
+/// Whether a host of the hostfile is the one that calls itself `told`.
+fn is_same_host(listed: &str, told: &str) -> bool {
+    let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    listed == told || short(listed) == short(told) || (is_this_host(listed) && told == host::name())
 }
 
 fn write_new(directory: &Path, path: &Path, text: &str) -> std::io::Result<()> {
