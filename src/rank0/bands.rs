@@ -132,9 +132,9 @@ impl BandImage {
         let round = &self.round;
         let there = move |(band, owner): (usize, &Option<usize>)| {
             let rank = (*owner)?;
-            (!round.came_back[band]).then(|| {
-                (rank, self.bytes_of(band), !self.is_summarized() || round.partials[band].is_none())
-            })
+            let has_told = round.is_shared || round.partials[band].is_some();
+            let is_work = !self.is_summarized() || !has_told;
+            (!round.came_back[band]).then(|| (rank, self.bytes_of(band), is_work))
         };
         round.owners.iter().enumerate().filter_map(there)
     }
