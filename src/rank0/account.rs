@@ -43,6 +43,8 @@ struct UnderWay {
     begun: Instant,
     /// Since when somebody works on it; what `--image-timeout` counts from.
     worked_on: Option<Instant>,
+    /// Threads of ranks that have it, or bands of it.
+    in_work: usize,
     given: Instant,
     rank: usize,
     distribution: Distribution,
@@ -162,6 +164,7 @@ impl Account {
         self.under_way.entry(image).or_insert_with(|| UnderWay {
             begun: now,
             worked_on: None,
+            in_work: 0,
             given: now,
             rank: 0,
             distribution: Distribution::Image,
@@ -171,10 +174,22 @@ impl Account {
         })
     }
 
-    /// Somebody works on this file from now on.
+    /// A thread of a rank has this file, or a band of it, from now on.
     pub(crate) fn worked_on(&mut self, image: usize) {
         if let Some(file) = self.under_way.get_mut(&image) {
+            file.in_work += 1;
             file.worked_on.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// A thread has answered for this file, or for a band of it. While no thread has any of it, as
+    /// where its bands wait behind those of another, its time stands still.
+    pub(crate) fn answered(&mut self, image: usize) {
+        if let Some(file) = self.under_way.get_mut(&image) {
+            file.in_work = file.in_work.saturating_sub(1);
+            if file.in_work == 0 {
+                file.worked_on = None;
+            }
         }
     }
 
@@ -242,12 +257,13 @@ impl Account {
         }
     }
 
-    /// Files that somebody has worked on for longer than `limit`, without a result.
-    pub(crate) fn overdue(&self, limit: Duration) -> Vec<usize> {
-        let is_late = |file: &UnderWay| {
-            file.ending.is_none() && file.worked_on.is_some_and(|since| since.elapsed() > limit)
-        };
-        self.under_way.iter().filter(|(_, file)| is_late(file)).map(|(&image, _)| image).collect()
+    /// The file that somebody has worked on for longest, if that is longer than `limit`, without a
+    /// result.
+    pub(crate) fn overdue(&self, limit: Duration) -> Option<usize> {
+        let since = |file: &UnderWay| file.worked_on.filter(|_| file.ending.is_none());
+        let worked_on =
+            self.under_way.iter().filter_map(|(&image, file)| Some((since(file)?, image)));
+        worked_on.min().filter(|(since, _)| since.elapsed() > limit).map(|(_, image)| image)
     }
 
     /// The result of this file lasts.

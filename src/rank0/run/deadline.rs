@@ -27,7 +27,7 @@ impl Run<'_> {
             self.begin_to_stop(Stop::TooManyFailures(failed))?;
         }
         let Some(seconds) = timeout else { return Ok(()) };
-        for image in self.account.overdue(Duration::from_secs(seconds)) {
+        if let Some(image) = self.account.overdue(Duration::from_secs(seconds)) {
             self.give_up(image)?;
             let error = ImageError::Timeout { seconds };
             self.account.fail(image, error.kind(), &with_causes(&error))?;

@@ -46,12 +46,15 @@ impl Run<'_> {
             | ToRank0::Partials { image, .. }
                 if self.given_up.contains(&image) => {}
             ToRank0::Image { image, result } => {
+                self.account.answered(image);
                 self.take_image(from, image, (result, message.payload))?;
             }
             ToRank0::Band { image, band } => {
+                self.account.answered(image);
                 self.take_band(from, (image, band), &message.payload)?
             }
             ToRank0::Partials { image, band } => {
+                self.account.answered(image);
                 let bands = self.bands_of(from, image)?;
                 let shares = bands.take_partials((from, band), &message.payload)?;
                 self.hands.end_band_work(from);
