@@ -459,11 +459,12 @@ power_fail() {
     on_switch ip link set dev "port$1" down
   fi
   kill_host "$1"
-  if card=$(card_pid "$1"); then
-    end_process "$card" _card "$dir" "$1"
-  fi
+  # Before the card: the end of a network namespace takes its links along, at a time of the kernel's choosing.
   if has_port "$1"; then
     on_switch ip link delete dev "port$1"
+  fi
+  if card=$(card_pid "$1"); then
+    end_process "$card" _card "$dir" "$1"
   fi
 }
 

@@ -17,6 +17,7 @@ mod launch_status;
 mod log_file;
 mod log_reader;
 pub mod logger;
+mod replace;
 mod status;
 mod tally;
 mod text;
@@ -32,7 +33,8 @@ pub use launch_event::LaunchEvent;
 pub use launch_status::{HostRole, HostStatus, LaunchStatus};
 pub use log_file::{LogFile, NEW_FILE_AT};
 pub use log_reader::{LogReader, files_of};
-pub use status::{Failure, ImageCounts, RankStatus, RunState, Status, StatusError};
+pub use replace::replace;
+pub use status::{Failure, ImageCounts, RankStatus, RunState, Status, StatusError, megapixels};
 pub use tally::Tally;
 pub use text::{bytes_text, clock, count_of, grouped};
 

@@ -18,7 +18,7 @@ use launch::{PROGRAM, Run, command, finish, mpix};
 use mpix::launch::agent::Agent;
 use mpix::launch::check::{Asker, CheckError};
 use mpix::launch::hostfile::HostEntry;
-use mpix::launch::sweep::{self, Sweep, sweep_all};
+use mpix::launch::sweep::{Sweep, sweep_all};
 use serde_json::Value;
 
 /// Longer than anything takes here, on a busy machine as well.
@@ -341,7 +341,7 @@ fn many_hosts_are_swept_at_once_and_those_that_are_lost_are_told() {
     };
     let launch = format!("many-{}", std::process::id());
     let mut sleep = Command::new("sleep");
-    let sleep = sleep.arg("100").env(sweep::VARIABLE, format!("{launch}:0")).spawn();
+    let sleep = sleep.arg("100").env(mpix::journal::LAUNCH_VARIABLE, format!("{launch}:0")).spawn();
     let mut sleep = sleep.expect("it starts");
     let host = |name: &str| HostEntry { name: name.to_owned(), ..HostEntry::default() };
     let sweep = Sweep { launch, below: Some(1) };

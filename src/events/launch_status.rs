@@ -1,14 +1,14 @@
 //! Where a launch is: a file beside the results, replaced with each change.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
+use std::{fs, io};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::replace::replace_json;
+
 const NAME: &str = "launch.json";
-const NEW_NAME: &str = "launch.json.new";
 
 /// Where a launch is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,16 +71,12 @@ impl LaunchStatus {
         serde_json::from_slice(&fs::read(directory.join(NAME)).ok()?).ok()
     }
 
-    /// Replaces the status in `directory`.
+    /// Replaces the status in `directory`, as [`replace`](super::replace) does.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let new = directory.join(NEW_NAME);
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        File::create(&new)?.write_all(text.as_bytes())?;
-        fs::rename(new, directory.join(NAME))
+        replace_json(directory, NAME, self)
     }
 
     /// A line for the launch and one for each host.

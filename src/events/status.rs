@@ -1,14 +1,14 @@
 //! Where a run is: a file beside the results, replaced each second.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::event::{Outcome, RankInfo, RankLoad};
+use super::replace::replace_json;
 use super::text::clock;
 use crate::error::FailureKind;
 
@@ -17,8 +17,6 @@ const FORMAT: u32 = 1;
 /// Seconds of silence that a rank's line tells of; each is pinged once a second.
 const SILENCE_TOLD: f64 = 3.0;
 const NAME: &str = "status.json";
-/// Always the same name, so that a run that is killed leaves one at most, and the next takes it.
-const NEW_NAME: &str = "status.json.new";
 
 /// Where a run is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -192,17 +190,12 @@ impl Status {
         serde_json::from_str(&text).map_err(|source| StatusError::Garbled { path, source })
     }
 
-    /// Replaces the status in `directory`: who reads it sees the old one or the new one, whole. A
-    /// loss of power may take it back.
+    /// Replaces the status in `directory`, as [`replace`](super::replace) does.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let new = directory.join(NEW_NAME);
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        File::create(&new)?.write_all(text.as_bytes())?;
-        fs::rename(new, directory.join(NAME))
+        replace_json(directory, NAME, self)
     }
 
     /// `713 of 1000 images done (200 before), 3 failed`.
@@ -258,6 +251,7 @@ impl Status {
 
 /// Pixels in millions.
 #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-pub(super) fn megapixels(pixels: u64) -> f64 {
+#[must_use]
+pub fn megapixels(pixels: u64) -> f64 {
     pixels as f64 / 1e6
 }

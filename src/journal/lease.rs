@@ -22,6 +22,7 @@ mod files;
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
@@ -64,6 +65,15 @@ impl Holder {
     fn is_later_than(&self, other: &Self) -> bool {
         let attempts = self.launch.zip(other.launch);
         attempts.is_some_and(|(own, other)| own.is_later_than(&other))
+    }
+}
+
+impl Holder {
+    /// This process on `host`.
+    #[must_use]
+    pub fn of_this_process(host: &str, command: String, launch: Option<LaunchId>) -> Self {
+        let run_id = RandomState::new().build_hasher().finish();
+        Self { host: host.to_owned(), pid: std::process::id(), run_id, command, launch }
     }
 }
 

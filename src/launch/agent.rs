@@ -159,10 +159,15 @@ fn at(host: &HostEntry, name: &str) -> String {
     host.user.as_ref().map_or_else(|| name.to_owned(), |user| format!("{user}@{name}"))
 }
 
-/// A word for a shell.
+/// A word for any shell.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    quoted_but(word, "/._-+")
+}
+
+/// A word for a shell, as it is where it is made of letters, digits and `plain`.
+pub(super) fn quoted_but(word: &str, plain: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || plain.contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))

@@ -1,6 +1,6 @@
 //! The `mpirun` of one attempt: its command, and its process.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,9 +10,10 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
 
+use super::agent::quoted_but;
 use super::hostfile::HostEntry;
-use super::sweep::{PARAMETER, VARIABLE};
-use crate::journal::LaunchId;
+use super::sweep::PARAMETER;
+use crate::journal::{LAUNCH_VARIABLE, LaunchId};
 use crate::settings::LaunchSettings;
 
 /// Settings of Open MPI, each measured: a run whose rank dies ends at once, one whose host is cut off
@@ -62,7 +63,7 @@ pub fn words(
     if let Some(attempt) = attempt {
         let mark = attempt.to_string();
         words.extend(["--mca", PARAMETER, &mark].map(OsString::from));
-        words.extend(["-x", VARIABLE].map(OsString::from));
+        words.extend(["-x", LAUNCH_VARIABLE].map(OsString::from));
     }
     // Settings by variables are those of this host: `mpirun` passes none on by itself.
     for name in own_variables() {
@@ -106,7 +107,7 @@ fn run_words(settings: &LaunchSettings, attempt: Option<LaunchId>) -> Vec<OsStri
 fn own_variables() -> Vec<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut names: Vec<String> =
-        names.filter(|name| name.starts_with("MPIX_") && name != VARIABLE).collect();
+        names.filter(|name| name.starts_with("MPIX_") && name != LAUNCH_VARIABLE).collect();
     names.sort();
     names
 }
@@ -114,15 +115,8 @@ fn own_variables() -> Vec<String> {
 /// Words as a user would type them.
 #[must_use]
 pub fn typed(words: &[OsString]) -> String {
-    let plain = |text: &str| {
-        !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,^@%+".contains(c))
-    };
-    let quoted = |word: &OsStr| {
-        let text = word.to_string_lossy().into_owned();
-        if plain(&text) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-    };
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    let quoted = |word: &OsString| quoted_but(&word.to_string_lossy(), "-_./:=,^@%+");
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// What an attempt says.
@@ -157,7 +151,7 @@ impl Attempt {
         let mut child = Command::new(own_program)
             .args(["tied", &std::process::id().to_string(), "--"])
             .args(words)
-            .env(VARIABLE, id.to_string())
+            .env(LAUNCH_VARIABLE, id.to_string())
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

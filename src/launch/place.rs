@@ -1,8 +1,6 @@
 //! The place of the supervisor: one at a time for an output directory.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -34,16 +32,9 @@ impl Place {
         (is_standby, stopped): (bool, &AtomicBool),
         lost: impl Fn(String) + Send + 'static,
     ) -> Result<Option<Self>, Error> {
-        let holder = Arc::new(Holder {
-            host: host::name(),
-            pid: std::process::id(),
-            run_id: RandomState::new().build_hasher().finish(),
-            command: command.to_owned(),
-            launch: None,
-        });
+        let holder = Holder::of_this_process(&host::name(), command.to_owned(), None);
         while !stopped.load(Ordering::Relaxed) {
-            let own = Holder::clone(&holder);
-            match Lease::take_after(output, LeaseName::Launch, own, TIME_TO_LIVE) {
+            match Lease::take_after(output, LeaseName::Launch, holder.clone(), TIME_TO_LIVE) {
                 Ok(mut lease) => {
                     // A supervisor writes nothing that its attempts do not fence.
                     lease.ghost_is_shut_out();

@@ -281,9 +281,6 @@ impl Supervisor {
                 }
             }
             self.listen(Instant::now() + if told { ASK_AGAIN } else { TICK })?;
-            if self.stop.is_some() {
-                return Ok(None);
-            }
             self.look_at_hostfile();
         }
     }

@@ -1,7 +1,7 @@
 //! Ends what an attempt to run has left behind on hosts: ranks that did not notice that `mpirun` is
 //! gone, and `mpirun`'s own daemons.
 //!
-//! What belongs to a launch says so: a process by [`VARIABLE`] in its environment, a daemon of Open MPI
+//! What belongs to a launch says so: a process by [`LAUNCH_VARIABLE`] in its environment, a daemon of Open MPI
 //! (`orted`), which has none, by the same mark after [`PARAMETER`] on its command line. Nothing else is
 //! touched, nor what belongs to other users, nor this process and those above it.
 
@@ -25,10 +25,8 @@ use super::check::{AT_ONCE, Asker, CheckError};
 use super::hostfile::HostEntry;
 use crate::error::on_one_line;
 use crate::host;
-use crate::journal::start_of;
+use crate::journal::{LAUNCH_VARIABLE, start_of};
 
-/// The variable that processes of a launch have, as `ID:ATTEMPT`.
-pub const VARIABLE: &str = "MPIX_LAUNCH";
 /// What stands before the same mark on the command line of `orted`: `--mca mpix_launch ID:ATTEMPT`.
 pub const PARAMETER: &str = "mpix_launch";
 
@@ -202,7 +200,8 @@ impl Sweep {
 
     fn attempt_of_environment(&self, environment: &[u8]) -> Option<u64> {
         let mut variables = words(environment);
-        let mark = variables.find_map(|word| word.strip_prefix(VARIABLE)?.strip_prefix('='))?;
+        let mark =
+            variables.find_map(|word| word.strip_prefix(LAUNCH_VARIABLE)?.strip_prefix('='))?;
         self.attempt(mark)
     }
 
@@ -260,9 +259,9 @@ mod tests {
         let mut command = Command::new("sh");
         // It ends when its input does, at the latest with this test.
         command.arg0(name).args(["-c", "read line; :"]).args(arguments).stdin(Stdio::piped());
-        command.env_remove(VARIABLE);
+        command.env_remove(LAUNCH_VARIABLE);
         if let Some(mark) = mark {
-            command.env(VARIABLE, mark);
+            command.env(LAUNCH_VARIABLE, mark);
         }
         command.spawn().unwrap()
     }

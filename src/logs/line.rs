@@ -5,6 +5,7 @@ use jiff::{Timestamp, Unit};
 use crate::error::on_one_line;
 use crate::events::{
     Entry, ImageDone, Level, RunEnded, RunEvent, RunStarted, bytes_text, clock, count_of,
+    megapixels,
 };
 
 /// What many events have.
@@ -141,8 +142,7 @@ fn of_done(done: &ImageDone) -> String {
         .filter(|(_, ms)| *ms > 0.0)
         .map(|(name, ms)| format!("{name} {ms:.1} ms"))
         .collect();
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let megapixels = done.pixels as f64 / 1e6;
+    let megapixels = megapixels(done.pixels);
     format!(
         "`{}` -> `{}`, {megapixels:.1} megapixels, {} -> {}; {}",
         done.image,

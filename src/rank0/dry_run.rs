@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::reading::Reading;
 use crate::error::{ImageError, on_one_line, with_causes};
+use crate::events::megapixels;
 use crate::plan::{Footprint, ImageShape, Share, band_bytes, band_rows};
 use crate::source::Entry;
 
@@ -53,8 +54,7 @@ pub(crate) fn print(reading: &Reading, entries: &[Entry], out: &mut impl Write) 
 }
 
 fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Result<()> {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let megapixels = tally.pixels as f64 / 1e6;
+    let megapixels = megapixels(tally.pixels);
     writeln!(
         out,
         "images    {}: {} as whole files, {} in bands, {} would fail",

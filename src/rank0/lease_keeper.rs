@@ -1,6 +1,5 @@
 //! Keeps the lease of the output directory, and asks it before anything is written.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -103,13 +102,7 @@ pub(crate) struct LeaseKeeper {
 
 impl LeaseKeeper {
     pub(crate) fn take(start: &Start<'_>, events: &Sender<Event>) -> Result<Self, OutputError> {
-        let holder = Holder {
-            host: start.host.to_owned(),
-            pid: std::process::id(),
-            run_id: RandomState::new().build_hasher().finish(),
-            command: command_line(),
-            launch: start.launch,
-        };
+        let holder = Holder::of_this_process(start.host, command_line(), start.launch);
         let lease =
             Lease::take(start.output, LeaseName::Run, holder).map_err(|error| match error {
                 LeaseError::Held { .. }

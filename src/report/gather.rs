@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::timeline::{RankWork, Run, Timeline, Times};
 use super::{Counts, Failure, Report, RunningState};
 use crate::error::{Error, FailureKind, OutputError};
-use crate::events::{LogReader, RunEvent, count_of, files_of, grouped, log_path, logs_of};
+use crate::events::{
+    LogReader, RunEvent, count_of, files_of, grouped, log_path, logs_of, megapixels,
+};
 use crate::journal::{JournalError, Lease, LeaseName, RunOutcome, State, directory_of, read};
 use crate::pulse::{Pulse, Seen};
 
@@ -117,9 +119,9 @@ impl Report {
         let pixels: u64 = self.runs.iter().map(|run| run.pixels).sum();
         if self.seconds > 0.0 && self.images_timed > 0 {
             #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-            let (images, megapixels) = (self.images_timed as f64, pixels as f64 / 1e6);
+            let images = self.images_timed as f64;
             self.images_per_s = Some(images / self.seconds);
-            self.megapixels_per_s = Some(megapixels / self.seconds);
+            self.megapixels_per_s = Some(megapixels(pixels) / self.seconds);
         }
     }
 
@@ -180,16 +182,10 @@ impl Report {
         let mut ranks = BTreeMap::<u32, RankWork>::new();
         let mut times: Vec<u64> = Vec::with_capacity(self.done.len());
         for done in &self.done {
-            let rank = ranks.entry(done.rank).or_insert_with(|| RankWork {
-                rank: usize::try_from(done.rank).ok(),
-                host: String::new(),
-                threads: None,
-                images: 0,
-                failed: 0,
-                pixels: 0,
-                work_s: 0.0,
-                seconds: 0.0,
-            });
+            let number = usize::try_from(done.rank).ok();
+            let rank = ranks
+                .entry(done.rank)
+                .or_insert_with(|| RankWork { rank: number, ..RankWork::default() });
             rank.images += 1;
             rank.pixels += done.pixels;
             times.push(done.micros);

@@ -2,9 +2,8 @@
 
 use super::Report;
 use super::chart::{Axis, Column, Heading, Mark, Row, Tick, columns, number_text, rows, ticks};
-use super::text::megapixels;
 use super::timeline::{RankWork, Run, Series};
-use crate::events::{clock, count_of, grouped};
+use crate::events::{clock, count_of, grouped, megapixels};
 
 /// Columns of a plot over time.
 const MOST_COLUMNS: f64 = 120.0;

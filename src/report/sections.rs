@@ -6,9 +6,8 @@ use super::Report;
 use super::chart::number_text;
 use super::escape::{Text, path_text, shell_word};
 use super::plots;
-use super::text::megapixels;
 use super::thumbnails::{Pair, Side};
-use crate::events::{Level, bytes_text, clock, count_of, grouped};
+use crate::events::{Level, bytes_text, clock, count_of, grouped, megapixels};
 
 /// Failures that the page names; `mpix report` names all.
 const MOST_FAILURES: usize = 2000;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::timeline::{RankWork, Run};
 use super::{Report, RunningState};
 use crate::error::on_one_line;
-use crate::events::{bytes_text, clock, count_of, grouped};
+use crate::events::{bytes_text, clock, count_of, grouped, megapixels};
 
 impl Report {
     /// For programs.
@@ -229,10 +229,4 @@ impl Run {
             self.outcome_text()
         )
     }
-}
-
-/// Pixels in millions.
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-pub(super) fn megapixels(pixels: u64) -> f64 {
-    pixels as f64 / 1e6
 }

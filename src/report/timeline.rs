@@ -77,7 +77,7 @@ pub(super) struct StageTime {
 }
 
 /// What a rank has done.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct RankWork {
     /// None for images that all ranks had bands of.
     pub(super) rank: Option<usize>,
@@ -262,16 +262,7 @@ impl Timeline {
 
     fn rank(&mut self, key: (Option<usize>, String)) -> &mut RankWork {
         let (rank, host) = key.clone();
-        self.ranks.entry(key).or_insert(RankWork {
-            rank,
-            host,
-            threads: None,
-            images: 0,
-            failed: 0,
-            pixels: 0,
-            work_s: 0.0,
-            seconds: 0.0,
-        })
+        self.ranks.entry(key).or_insert(RankWork { rank, host, ..RankWork::default() })
     }
 
     fn done(&mut self, time: Timestamp, done: ImageDone) {

@@ -1,14 +1,12 @@
 //! One attempt: from its start to its end, and what that end means.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use super::{Event, Fault, Supervisor, TICK, lost};
 use crate::error::{Error, HostError, OutputError, exit, tell};
-use crate::events::{Entry, LaunchEvent, Outcome, RankPulse, RunEnded, RunEvent};
+use crate::events::{Entry, LaunchEvent, Outcome, RankPulse, RunEnded, RunEvent, replace};
 use crate::host;
 use crate::journal::directory_of;
 use crate::launch::agent::is_this_host;
@@ -16,6 +14,8 @@ use crate::launch::exit::Notices;
 use crate::launch::hostfile::HostEntry;
 use crate::launch::mpirun::{self, Attempt, Said};
 
+/// The hostfile of the attempt under way.
+const HOSTS: &str = "launch-hosts";
 /// Time that a run has while rank 0 does what it does without a word: it lists the inputs and opens the
 /// journal at the start, and writes the manifest at the end.
 const WORDLESS_LIMIT: Duration = Duration::from_secs(300);
@@ -198,9 +198,9 @@ impl Supervisor {
 
     fn write_hostfile(&self, hosts: &[HostEntry]) -> Result<PathBuf, Error> {
         let directory = directory_of(&self.settings.run.output);
-        let path = directory.join("launch-hosts");
+        let path = directory.join(HOSTS);
         let text = mpirun::hostfile_of(hosts, self.settings.ranks_per_host);
-        write_new(&directory, &path, &text)
+        replace(&directory, HOSTS, text.as_bytes())
             .map_err(|source| OutputError::Journal { source: Box::new(source) })?;
         Ok(std::path::absolute(&path).unwrap_or(path))
     }
@@ -333,13 +333,6 @@ fn lingering_limit(outcome: Outcome) -> Duration {
 fn is_same_host(listed: &str, told: &str) -> bool {
     let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     listed == told || short(listed) == short(told) || (is_this_host(listed) && told == host::name())
-}
-
-fn write_new(directory: &Path, path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".launch-hosts-").tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    let kept: File = file.persist(path).map_err(|error| error.error)?;
-    kept.sync_all()
 }
 
 /// Waits for the end of an `mpirun` that has closed its output.
