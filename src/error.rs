@@ -86,6 +86,19 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The rank that it is about, where it is one that fell silent.
+    #[must_use]
+    pub fn rank(&self) -> Option<usize> {
+        match self {
+            Self::Host(HostError::Silent { rank, .. } | HostError::NeverBegan { rank, .. }) => {
+                Some(*rank)
+            }
+            Self::Host(_) | Self::Usage(_) | Self::Read(_) | Self::Output(_) | Self::Bug(_) => None,
+        }
+    }
+}
+
 /// A command line that cannot be carried out; the text says what to write instead.
 #[derive(Debug, Error)]
 pub enum UsageError {

@@ -9,6 +9,7 @@ mod dry_run;
 mod earlier;
 mod lease_keeper;
 mod ledger;
+mod preparation;
 mod queue;
 mod reading;
 mod run;
@@ -18,26 +19,22 @@ mod threads;
 mod vigil;
 mod watchers;
 
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 pub use self::account::Written;
-use self::budget::Budget;
-use self::earlier::{Earlier, Verdict};
-use self::ledger::{Ledger, Start};
-use self::reading::{Loaded, Reading};
+use self::account::broken;
+use self::earlier::Verdict;
+use self::preparation::prepare;
+use self::reading::Loaded;
 use self::run::{Run, WriteFailure};
-use self::watchers::Watchers;
-use crate::error::{BugError, Error, HostError, ImageError, UsageError, exit, printed};
-use crate::events::{RankInfo, RunStarted, logger};
-use crate::journal::{JournalError, LeaseError, SettingsHash, State};
-use crate::plan::{Cluster, HostFacts, Job, RankPlan};
-use crate::source::{Entry, list, remove_temporaries};
+use self::watchers::print_line;
+use crate::error::{BugError, Error, ImageError, exit};
+use crate::events::{Entry, RunEvent};
+use crate::journal::{JournalError, LeaseError};
+use crate::plan::Job;
 use crate::transport::message::{Message, ToRank, ToRank0};
-use crate::transport::{Hub, Silence, next_event};
+use crate::transport::{Hub, next_event};
 use crate::worker_rank;
 
 /// Time between two looks at the clock while nothing happens.
@@ -48,6 +45,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub enum Event {
     /// A rank says something.
     Message(usize, Message<ToRank0>),
+    /// What comes before the first image is done.
+    Prepared,
     /// Files from this one on were looked at.
     Looked(usize, Vec<Verdict>),
     /// A reader works on a file from now on.
@@ -125,127 +124,16 @@ impl Desk {
 /// [`leaves_ranks_waiting`](Error::leaves_ranks_waiting), all ranks are told to stop; else the caller
 /// must end them.
 pub fn run(job: Job, mut desk: Desk) -> Result<u8, Error> {
-    let outcome = conduct(job, &mut desk);
+    let tells = job.settings.json;
+    let prepared = prepare(job, &mut desk).inspect_err(|error| {
+        if tells {
+            // Who reads events learns how it ended, as of a run that has begun.
+            let _ = print_line(&Entry::now(RunEvent::RunEnded(broken(0, error))));
+        }
+    });
+    let outcome = prepared.and_then(|run| run.map_or(Ok(exit::DONE), Run::carry_out));
     if !outcome.as_ref().is_err_and(Error::leaves_ranks_waiting) {
         desk.stop_ranks()?;
     }
     outcome
-}
-
-fn conduct(job: Job, desk: &mut Desk) -> Result<u8, Error> {
-    let facts = greet(desk, job.settings.stall_timeout)?;
-    let to_log = desk.to_events.clone();
-    logger::pass_on(move |level, text| _ = to_log.send(Event::Log(level, text)));
-    let cluster = Cluster::new(&facts, job.settings.threads, job.settings.memory);
-    for warning in &cluster.warnings {
-        log::warn!("{warning}");
-    }
-    let entries = Arc::new(list(&job.settings)?);
-    let chain = job.work.chain()?;
-    let budget = Budget::new(cluster.rank0_hold());
-    let text = job.output_text();
-    let (state, settings) = (State::default(), SettingsHash::of(&text));
-    let earlier = Earlier { state, settings };
-    let mut reading = Reading { job, chain, cluster, budget, entries: entries.len(), earlier };
-    if reading.job.settings.dry_run {
-        return print_plan(&reading, &entries);
-    }
-    let ledger = open_ledger(&mut reading, &facts[0].host, &text, desk)?;
-    let started = start_of(&reading, &ledger);
-    let watchers = Watchers::open(&reading.job.settings, started, ledger.hold())?;
-    signals::watch(&desk.to_events);
-    Run::new(Arc::new(reading), entries, (ledger, watchers), desk)?.carry_out()
-}
-
-/// What is told of the start of a run.
-fn start_of(reading: &Reading, ledger: &Ledger) -> RunStarted {
-    let rank = |plan: &RankPlan| RankInfo {
-        host: plan.host.clone(),
-        threads: plan.threads,
-        memory_bytes: plan.memory,
-    };
-    let ranks: Vec<RankInfo> = reading.cluster.ranks.iter().map(rank).collect();
-    RunStarted {
-        run: ledger.run(),
-        mpix: env!("CARGO_PKG_VERSION").to_owned(),
-        host: ranks.first().map(|rank| rank.host.clone()).unwrap_or_default(),
-        pid: std::process::id(),
-        output: reading.job.settings.output.display().to_string(),
-        op: reading.job.work.chain_text(),
-        images: reading.entries,
-        ranks,
-    }
-}
-
-/// Opens the journal of the output directory, and cleans up after a run that was killed.
-fn open_ledger(
-    reading: &mut Reading,
-    host: &str,
-    settings_text: &str,
-    desk: &Desk,
-) -> Result<Ledger, Error> {
-    let settings = &reading.job.settings;
-    make_output_directory(&settings.output)?;
-    let (output, fresh, launch) = (&settings.output, settings.fresh, settings.launch);
-    let start = Start { output, host, settings_text, fresh, launch };
-    let (ledger, state) = Ledger::open(&start, &desk.to_events)?;
-    for damage in state.damage() {
-        log::warn!("the journal is damaged: {damage}; what it said there is done again");
-    }
-    if state.last_run().is_some_and(|last| last.ended.is_none()) {
-        let removed = remove_temporaries(&settings.output);
-        log::info!("removed {removed} files that the last run had begun to write");
-    }
-    reading.earlier.state = state;
-    Ok(ledger)
-}
-
-/// Waits until every rank has said what its host offers, for `stall_timeout` seconds at most.
-fn greet(desk: &mut Desk, stall_timeout: Option<u64>) -> Result<Vec<HostFacts>, Error> {
-    let mut facts: Vec<Option<HostFacts>> = vec![None; desk.hub.ranks()];
-    let mut silence = Silence::since(Instant::now());
-    while let Some(rank) = facts.iter().position(Option::is_none) {
-        let waited = silence.look(Instant::now());
-        if let Some(seconds) = stall_timeout.filter(|&limit| waited.as_secs() >= limit) {
-            return Err(HostError::NeverBegan { rank, seconds }.into());
-        }
-        let Some(event) = desk.next()? else { continue };
-        match event {
-            Event::Message(from, Message { header: ToRank0::Hello(host), .. }) => {
-                let own = env!("CARGO_PKG_VERSION");
-                if host.version != own {
-                    let (host, version) = (host.host, host.version);
-                    return Err(UsageError::OtherVersion { host, version, own }.into());
-                }
-                if !host.is_possible() {
-                    let what = "it counts cores that no host has";
-                    return Err(BugError::Message { from, what }.into());
-                }
-                facts[from] = Some(host);
-            }
-            Event::Message(from, _) => {
-                return Err(BugError::Message { from, what: "it comes before a greeting" }.into());
-            }
-            Event::Looked(..)
-            | Event::Reading(_)
-            | Event::Read(..)
-            | Event::Log(..)
-            | Event::Written(..)
-            | Event::Recorded(_)
-            | Event::Signal(_)
-            | Event::LeaseTrouble(_)
-            | Event::Broken(_) => {}
-        }
-    }
-    Ok(facts.into_iter().flatten().collect())
-}
-
-fn print_plan(reading: &Reading, entries: &[Entry]) -> Result<u8, Error> {
-    printed(dry_run::print(reading, entries, &mut io::stdout().lock()))?;
-    Ok(exit::DONE)
-}
-
-fn make_output_directory(path: &Path) -> Result<(), UsageError> {
-    std::fs::create_dir_all(path)
-        .map_err(|source| UsageError::Output { path: path.to_path_buf(), source })
 }

@@ -92,7 +92,8 @@ pub enum RunEvent {
         /// Images in hand, which are finished.
         in_hand: usize,
     },
-    /// Where the ranks are, told each second.
+    /// Where the ranks are, told each second; before the start of a run, too, while rank 0 looks for
+    /// inputs.
     Heartbeat {
         /// Images that were begun and have not ended.
         in_hand: usize,
@@ -319,6 +320,9 @@ pub struct RunEnded {
     pub outcome: Outcome,
     /// Why it ended so, where that is more than its outcome.
     pub reason: Option<String>,
+    /// The rank at which it broke, where it is one.
+    #[serde(default)]
+    pub rank: Option<usize>,
     /// The exit code.
     pub exit_code: u8,
     /// Images with a result, those from before included.

@@ -315,6 +315,7 @@ mod tests {
         assert_eq!((status.images_per_s, status.megapixels_per_s), (1.0, 3.0));
         assert_eq!(status.eta_s, Some(50.0));
         tally.apply(&RunEvent::RunEnded(RunEnded {
+            rank: None,
             run: 1,
             outcome: Outcome::Stopped,
             reason: None,

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use super::hostfile::HostEntry;
 use crate::events::{HostRole, HostStatus};
 
+/// A host that fails again and again is left alone for twice as long each time, up to so many times.
+const MOST_RELAPSES: u32 = 4;
+
 /// A host and what is known of it.
 #[derive(Debug)]
 struct Member {
@@ -16,6 +19,8 @@ struct Member {
     runs: bool,
     /// Why and until when it is left alone.
     excluded: Option<(String, Instant)>,
+    /// Times in a row that it was left alone again as soon as it had come back.
+    relapses: u32,
     why_down: String,
     since: Timestamp,
 }
@@ -23,7 +28,8 @@ struct Member {
 impl Member {
     fn new(entry: HostEntry) -> Self {
         let (is_up, runs, excluded) = (None, false, None);
-        Self { entry, is_up, runs, excluded, why_down: String::new(), since: Timestamp::now() }
+        let (why_down, since) = (String::new(), Timestamp::now());
+        Self { entry, is_up, runs, excluded, relapses: 0, why_down, since }
     }
 
     fn role(&self, now: Instant) -> HostRole {
@@ -84,11 +90,17 @@ impl Roster {
         is_news
     }
 
-    /// A host is left alone for `time`. Returns whether that, or why, is news.
+    /// A host is left alone for `time`; for longer where it has not been back for as long before.
+    /// Returns whether that, or why, is news.
     pub(super) fn exclude(&mut self, host: &str, why: String, time: Duration) -> bool {
         let Some(member) = self.member(host) else { return false };
         let is_news = member.excluded.as_ref().is_none_or(|(before, _)| *before != why);
-        member.change(|member| member.excluded = Some((why, Instant::now() + time)));
+        let is_relapse = |(_, until): &(String, Instant)| until.elapsed() < time;
+        let relapses = member.relapses + u32::from(member.relapses < MOST_RELAPSES);
+        member.relapses =
+            if member.excluded.as_ref().is_some_and(is_relapse) { relapses } else { 0 };
+        let until = Instant::now() + time.saturating_mul(2_u32.pow(member.relapses));
+        member.change(|member| member.excluded = Some((why, until)));
         is_news
     }
 
@@ -120,6 +132,11 @@ impl Roster {
             .collect();
         excluded.sort_by_key(|(until, _)| *until);
         excluded.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Whether a host answers.
+    pub(super) fn is_up(&self, host: &str) -> bool {
+        self.members.iter().any(|member| member.entry.name == host && member.is_up == Some(true))
     }
 
     /// Whether each host is known to answer or not.
@@ -178,5 +195,25 @@ mod tests {
         let (new, gone) = roster.set(&["d", "b"].map(named));
         assert_eq!((new, gone), (vec!["d".to_owned()], vec!["a".to_owned(), "c".to_owned()]));
         assert_eq!(names(&roster.ready()), ["b"]);
+    }
+
+    #[test]
+    fn a_host_that_fails_as_soon_as_it_is_back_rests_longer_each_time() {
+        let mut roster = Roster::default();
+        roster.set(&["a"].map(named));
+        let time = Duration::from_secs(60);
+        let mut rest_after = |back_for: Option<Duration>| {
+            let member = &mut roster.members[0];
+            member.excluded = back_for
+                .and_then(|time| Instant::now().checked_sub(time))
+                .map(|until| (String::new(), until));
+            roster.exclude("a", "it failed".to_owned(), time);
+            let (_, until) = roster.members[0].excluded.clone().unwrap();
+            until.duration_since(Instant::now()).as_secs_f64() / time.as_secs_f64()
+        };
+        let soon = Some(Duration::from_secs(1));
+        let rests = [None, soon, soon, soon, soon, soon].map(&mut rest_after);
+        assert_eq!(rests.map(f64::round), [1.0, 2.0, 4.0, 8.0, 16.0, 16.0]);
+        assert_eq!(rest_after(Some(Duration::from_secs(61))).round(), 1.0);
     }
 }

@@ -22,8 +22,9 @@ impl Hosts {
     /// The hosts of `hostfile`, or of the Slurm job.
     pub(super) fn of(hostfile: Option<&Path>) -> Result<(Self, Vec<HostEntry>), UsageError> {
         let Some(path) = hostfile else { return Ok((Self::Slurm, of_slurm()?)) };
-        let read = hostfile::read(path).map_err(|error| UsageError::Hostfile(Box::new(error)))?;
-        Ok((Self::File { path: path.to_path_buf(), seen: stamp(path) }, read.hosts))
+        let seen = stamp(path);
+        let hosts = read(path).map_err(|error| UsageError::Hostfile(Box::new(error)))?;
+        Ok((Self::File { path: path.to_path_buf(), seen }, hosts))
     }
 
     /// The hosts anew, where the file was edited.
@@ -34,8 +35,19 @@ impl Hosts {
             return None;
         }
         *seen = now;
-        Some(hostfile::read(path).map(|read| read.hosts))
+        Some(read(path))
     }
+}
+
+/// The hosts of a hostfile. How many slots they have says nothing: each gets as many ranks as the
+/// others.
+fn read(path: &Path) -> Result<Vec<HostEntry>, HostfileError> {
+    let read = hostfile::read(path)?;
+    for odd in read.oddities.iter().filter(|odd| odd.kind.is_about_names()) {
+        log::warn!("{}:{}: {}", path.display(), odd.line, odd.kind);
+    }
+    let slotless = |host| HostEntry { slots: None, max_slots: None, ..host };
+    Ok(read.hosts.into_iter().map(slotless).collect())
 }
 
 fn stamp(path: &Path) -> Option<(SystemTime, u64)> {

@@ -6,12 +6,13 @@
 
 mod attempt;
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use self::attempt::End;
-use super::check::{Asker, check_all};
+use super::check::{Asker, CheckError, Facts, check_all};
 use super::hostfile::HostEntry;
 use super::mpirun::{self, Said};
 use super::ping::{HostEvent, HostState, Pace, Pings};
@@ -27,7 +28,7 @@ use super::place::Place;
 use super::program;
 use super::roster::Roster;
 use super::source::Hosts;
-use super::sweep::{Sweep, sweep_all, sweep_here};
+use super::sweep::{Sweep, Swept, sweep_all, sweep_here};
 use super::teller::Teller;
 use crate::error::{Error, HostError, OutputError, UsageError, exit, printed, with_causes};
 use crate::events::{LaunchEvent, LaunchStatus};
@@ -59,9 +60,20 @@ enum Event {
     /// An attempt says something.
     Said(u32, Said),
     Signal(&'static str),
+    /// Hosts that may join were asked whether they can take ranks.
+    Checked(Vec<Checked>),
+    /// What an attempt left on a host was ended, or not.
+    Swept {
+        attempt: u32,
+        host: String,
+        outcome: Result<Swept, CheckError>,
+    },
     /// Another supervisor has its place.
     PlaceLost(String),
 }
+
+/// What a host says of itself, or why it cannot take ranks.
+type Checked = (HostEntry, Result<Facts, CheckError>);
 
 impl From<(u32, Said)> for Event {
     fn from((attempt, said): (u32, Said)) -> Self {
@@ -156,6 +168,12 @@ struct Supervisor {
     stop: Option<&'static str>,
     /// When a run was last asked to stop so that it goes on with other hosts.
     planned: Option<Instant>,
+    /// Whether hosts that may join are being asked.
+    is_asking: bool,
+    /// Hosts that are being swept while all else goes on.
+    being_swept: usize,
+    /// Hosts that could not be swept, and the last attempt that they may have something of.
+    unswept: BTreeMap<String, u32>,
     began: Instant,
 }
 
@@ -206,6 +224,9 @@ impl Supervisor {
             fruitless: 0,
             stop: None,
             planned: None,
+            is_asking: false,
+            being_swept: 0,
+            unswept: BTreeMap::new(),
             began: Instant::now(),
         }
     }
@@ -221,9 +242,10 @@ impl Supervisor {
         self.tell(LaunchEvent::Started { launch, pid, hosts: names });
         if let Some(from) = self.before.take() {
             self.tell(LaunchEvent::TakesOver { from });
-            self.sweep(&hosts);
+            self.sweep(&hosts, None);
         }
         let outcome = self.supervise();
+        self.finish_sweeps();
         if matches!(outcome, Err(Error::Output(OutputError::Lost { .. }))) {
             // Its status and log are another's now.
             return outcome;
@@ -264,7 +286,9 @@ impl Supervisor {
                 if candidates.len() < needed {
                     candidates.extend(self.roster.left_alone());
                 }
-                let able = self.check(&candidates);
+                let outcomes = check_all(&self.asker, &candidates, CHECK_LIMIT);
+                let wanted = self.settings.hosts.unwrap_or(candidates.len());
+                let able = self.able(candidates.into_iter().zip(outcomes).collect(), wanted);
                 if able.len() >= needed {
                     return Ok(Some(able));
                 }
@@ -285,19 +309,16 @@ impl Supervisor {
         }
     }
 
-    /// Those of `candidates` that can take ranks, as many as are wanted.
-    fn check(&mut self, candidates: &[HostEntry]) -> Vec<HostEntry> {
-        let wanted = self.settings.hosts.unwrap_or(candidates.len());
-        let outcomes = check_all(&self.asker, candidates, CHECK_LIMIT);
+    /// Those of the hosts that can take ranks, as many as are wanted.
+    fn able(&mut self, checked: Vec<Checked>, wanted: usize) -> Vec<HostEntry> {
         let mut able = Vec::new();
-        for (host, outcome) in candidates.iter().zip(outcomes) {
+        for (host, outcome) in checked {
             let why = match outcome {
                 Ok(facts) => match self.asker.elsewhere(&facts) {
-                    None if able.len() < wanted => {
-                        able.push(host.clone());
+                    None => {
+                        able.push(host);
                         continue;
                     }
-                    None => continue,
                     Some(path) => {
                         format!("its mpix is at `{path}`, here at `{}`", self.asker.program)
                     }
@@ -306,6 +327,7 @@ impl Supervisor {
             };
             self.exclude(&host.name, why);
         }
+        able.truncate(wanted);
         able
     }
 
@@ -319,13 +341,14 @@ impl Supervisor {
     fn listen(&mut self, until: Instant) -> Result<(), Error> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.events.recv_timeout(left) {
-                Ok(Event::Host(event)) => self.take_ping(event),
-                Ok(Event::Signal(name)) => self.stop = Some(name),
-                Ok(Event::PlaceLost(by)) => return Err(lost(by)),
-                // The last words of an attempt that is over.
-                Ok(Event::Said(..)) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
+            let Ok(event) = self.events.recv_timeout(left) else { return Ok(()) };
+            match self.take_aside(event) {
+                Some(Event::Signal(name)) => self.stop = Some(name),
+                Some(Event::PlaceLost(by)) => return Err(lost(by)),
+                // All hosts are asked anew before the next attempt.
+                Some(Event::Checked(_)) => self.is_asking = false,
+                // The last words of an attempt that is over; the others were taken.
+                Some(Event::Said(..) | Event::Host(_) | Event::Swept { .. }) | None => {}
             }
             if self.stop.is_some() {
                 return Ok(());
@@ -338,6 +361,11 @@ impl Supervisor {
             HostState::Up { .. } => None,
             HostState::Down { why, .. } => Some(with_causes(&why)),
         };
+        if let (None, Some(attempt)) = (&why, self.unswept.remove(&host))
+            && let Some(entry) = self.roster.hosts().into_iter().find(|entry| entry.name == host)
+        {
+            self.sweep_meanwhile(attempt, entry);
+        }
         let was_known = self.roster.is_known();
         if self.roster.answers(&host, why.clone()) {
             match why {
@@ -381,7 +409,7 @@ impl Supervisor {
         if let (Some(host), what) = failed.clone() {
             self.roster.exclude(&host, what, self.settings.cooldown);
         }
-        self.sweep(hosts);
+        self.sweep(hosts, failed.0.as_deref());
         if self.fruitless > self.settings.max_restarts {
             let reason = format!(
                 "{} failures in a row without one image done (`--max-restarts`), the last: {}",
@@ -392,28 +420,86 @@ impl Supervisor {
         self.listen(Instant::now() + BACK_OFF * self.fruitless.min(20))
     }
 
-    /// Ends what attempts so far have left on hosts. A host that is not reached is shut out by the
-    /// number of the next attempt.
-    fn sweep(&mut self, hosts: &[HostEntry]) {
+    /// Ends what attempts so far have left on hosts. One that is not reached is shut out by the number
+    /// of the next attempt, and swept when it is back.
+    ///
+    /// The host that is `lost`, and those that are down, are not waited for.
+    fn sweep(&mut self, hosts: &[HostEntry], lost: Option<&str>) {
         let attempt = self.attempt;
-        let sweep =
-            Sweep { launch: format!("{:016x}", self.launch), below: Some(u64::from(attempt) + 1) };
+        let sweep = self.sweep_of(attempt);
         // `ssh` of an `mpirun` that was killed lives on here.
         let _ = sweep_here(&sweep);
-        let outcomes = sweep_all(&self.asker, hosts, &sweep, SWEEP_LIMIT);
-        for (host, outcome) in hosts.iter().zip(outcomes) {
-            let host = host.name.clone();
-            let (ended, left) = match outcome {
-                Ok(swept) if swept.left.is_empty() => (swept.ended.len(), None),
-                Ok(swept) => {
-                    (swept.ended.len(), Some(format!("{} would not end", swept.left.len())))
-                }
-                Err(error) => (0, Some(error.to_string())),
-            };
-            if ended > 0 || left.is_some() {
-                self.tell(LaunchEvent::Swept { attempt, host, ended, left });
+        let (awaited, others): (Vec<_>, Vec<_>) = hosts
+            .iter()
+            .cloned()
+            .partition(|host| lost != Some(host.name.as_str()) && self.roster.is_up(&host.name));
+        for host in others {
+            self.sweep_meanwhile(attempt, host);
+        }
+        let outcomes = sweep_all(&self.asker, &awaited, &sweep, SWEEP_LIMIT);
+        for (host, outcome) in awaited.into_iter().zip(outcomes) {
+            self.take_sweep(attempt, host.name, outcome);
+        }
+    }
+
+    fn sweep_of(&self, attempt: u32) -> Sweep {
+        Sweep { launch: format!("{:016x}", self.launch), below: Some(u64::from(attempt) + 1) }
+    }
+
+    fn sweep_meanwhile(&mut self, attempt: u32, host: HostEntry) {
+        self.being_swept += 1;
+        let (asker, sweep) = (self.asker.clone(), self.sweep_of(attempt));
+        let events = self.to_events.clone();
+        thread::spawn(move || {
+            let outcomes = sweep_all(&asker, std::slice::from_ref(&host), &sweep, SWEEP_LIMIT);
+            for outcome in outcomes {
+                let host = host.name.clone();
+                let _ = events.send(Event::Swept { attempt, host, outcome });
+            }
+        });
+    }
+
+    fn take_sweep(&mut self, attempt: u32, host: String, outcome: Result<Swept, CheckError>) {
+        let (ended, left) = match outcome {
+            Ok(swept) if swept.left.is_empty() => (swept.ended.len(), None),
+            Ok(swept) => (swept.ended.len(), Some(format!("{} would not end", swept.left.len()))),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        if left.is_some() {
+            self.unswept.insert(host.clone(), attempt);
+        }
+        if ended > 0 || left.is_some() {
+            self.tell(LaunchEvent::Swept { attempt, host, ended, left });
+        }
+    }
+
+    /// Waits for sweeps that are under way; each has its limit.
+    fn finish_sweeps(&mut self) {
+        let limit = Instant::now() + SWEEP_LIMIT + TICK;
+        while self.being_swept > 0 {
+            match self.events.recv_timeout(limit.saturating_duration_since(Instant::now())) {
+                Ok(event) => drop(self.take_aside(event)),
+                Err(_) => return,
             }
         }
+    }
+
+    /// Takes an event that means the same at any time; gives others back.
+    fn take_aside(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::Host(event) => self.take_ping(event),
+            Event::Swept { attempt, host, outcome } => {
+                self.being_swept -= 1;
+                self.take_sweep(attempt, host, outcome);
+            }
+            other @ (Event::Said(..)
+            | Event::Signal(_)
+            | Event::Checked(_)
+            | Event::PlaceLost(_)) => {
+                return Some(other);
+            }
+        }
+        None
     }
 
     fn next_id(&mut self) -> LaunchId {

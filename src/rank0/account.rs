@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::earlier::modified_ns;
@@ -21,6 +22,9 @@ use crate::journal::{
 };
 use crate::source::Entry;
 use crate::transport::message::RankTimes;
+
+/// Time between two signs of life while the run is closed.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A result that was written.
 #[derive(Debug)]
@@ -426,9 +430,21 @@ impl Account {
             RunOutcome::Stopped => Outcome::Stopped,
             RunOutcome::GaveUp => Outcome::GaveUp,
         };
-        let run = self.ledger.run();
-        let closed = self.ledger.close(output, ending.outcome).map_err(Error::from);
-        self.watchers.close(match &closed {
+        let Self { ledger, mut watchers, .. } = self;
+        let run = ledger.run();
+        let (output, (done, is_done)) = (output.to_path_buf(), channel::<()>());
+        let closing = std::thread::spawn(move || {
+            let _done = done;
+            ledger.close(&output, ending.outcome)
+        });
+        // The manifest of a million images takes a while.
+        while is_done.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+            watchers.tell(RunEvent::Heartbeat { in_hand: 0, ranks: Vec::new() });
+            watchers.tick(0);
+        }
+        let closed = closing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let closed = closed.map_err(Error::from);
+        watchers.close(match &closed {
             Ok(()) => ended(run, outcome, (ending.reason, ending.exit_code)),
             Err(error) => broken(run, error),
         });
@@ -437,12 +453,14 @@ impl Account {
 }
 
 /// The end of a run that an error breaks off.
-fn broken(run: u64, error: &Error) -> RunEnded {
-    ended(run, Outcome::Broken, (Some(with_causes(error)), error.exit_code()))
+pub(super) fn broken(run: u64, error: &Error) -> RunEnded {
+    let end = ended(run, Outcome::Broken, (Some(with_causes(error)), error.exit_code()));
+    RunEnded { rank: error.rank(), ..end }
 }
 
 /// The end of a run; who watches counts.
 fn ended(run: u64, outcome: Outcome, (reason, exit_code): (Option<String>, u8)) -> RunEnded {
     let (done, done_before, failed, left, seconds) = (0, 0, 0, 0, 0.0);
-    RunEnded { run, outcome, reason, exit_code, done, done_before, failed, left, seconds }
+    let rank = None;
+    RunEnded { run, outcome, reason, rank, exit_code, done, done_before, failed, left, seconds }
 }

@@ -6,7 +6,7 @@ mod stop;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) use self::results::WriteFailure;
 use self::stop::Stop;
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         reading: Arc<Reading>,
         entries: Arc<Vec<Entry>>,
         books: (Ledger, Watchers),
-        desk: &'a mut Desk,
+        (desk, vigil): (&'a mut Desk, Vigil),
     ) -> Result<Self, BugError> {
         for (rank, plan) in reading.cluster.ranks.iter().enumerate() {
             let mut work = reading.job.work.clone();
@@ -82,7 +82,6 @@ impl<'a> Run<'a> {
         }
         let threads = reading.cluster.threads();
         let hosts: Vec<_> = reading.cluster.ranks.iter().map(|rank| rank.host.clone()).collect();
-        let vigil = Vigil::new(&hosts, reading.job.settings.stall_timeout, Instant::now());
         let about = About { op: reading.job.work.chain_text(), hosts };
         let settings = reading.earlier.settings;
         Ok(Self {
@@ -240,6 +239,7 @@ impl<'a> Run<'a> {
 
     fn react(&mut self, event: Event) -> Result<(), Error> {
         match event {
+            Event::Prepared => {}
             Event::Looked(first, verdicts) => self.take_verdicts(first, verdicts)?,
             Event::Reading(image) => self.account.work_goes_on(image),
             Event::Read(image, loaded) => {

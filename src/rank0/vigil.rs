@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::error::HostError;
+use crate::error::{Error, HostError};
 use crate::events::{RankLoad, RankPulse, milliseconds};
-use crate::transport::Silence;
-use crate::transport::message::Load;
+use crate::transport::message::{Load, Message, ToRank};
+use crate::transport::{Hub, Silence};
+use crate::worker_rank;
 
 /// Time between two pings at most: a rank that hears nothing for long ends by itself.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -62,8 +63,27 @@ impl Vigil {
         }
     }
 
+    /// Looks at the clock, and pings all ranks when it is time. Returns an account of them, when it is
+    /// time for one.
+    ///
+    /// # Errors
+    /// When a rank has been silent for longer than it may.
+    pub(crate) fn keep(
+        &mut self,
+        hub: &mut Hub<worker_rank::Event>,
+    ) -> Result<Option<Vec<RankPulse>>, Error> {
+        let now = Instant::now();
+        self.look(now)?;
+        if let Some(sequence) = self.due_ping(now) {
+            for rank in 0..hub.ranks() {
+                hub.send(rank, Message::bare(ToRank::Ping { sequence }))?;
+            }
+        }
+        Ok(self.due_account(now))
+    }
+
     /// The number of the ping that is to be sent now, if it is time for one.
-    pub(crate) fn due_ping(&mut self, now: Instant) -> Option<u64> {
+    fn due_ping(&mut self, now: Instant) -> Option<u64> {
         let last = self.sent.back();
         if last.is_some_and(|&last| now.saturating_duration_since(last) < self.interval) {
             return None;
@@ -93,11 +113,7 @@ impl Vigil {
         }
     }
 
-    /// Looks at the clock.
-    ///
-    /// # Errors
-    /// When a rank has been silent for longer than it may.
-    pub(crate) fn look(&mut self, now: Instant) -> Result<(), HostError> {
+    fn look(&mut self, now: Instant) -> Result<(), HostError> {
         for rank in &mut self.ranks {
             rank.silent_for = rank.silence.look(now);
         }
@@ -113,8 +129,7 @@ impl Vigil {
         }
     }
 
-    /// An account of all ranks, if it is time for one.
-    pub(crate) fn due_account(&mut self, now: Instant) -> Option<Vec<RankPulse>> {
+    fn due_account(&mut self, now: Instant) -> Option<Vec<RankPulse>> {
         if now.saturating_duration_since(self.told) < TELL_INTERVAL {
             return None;
         }

@@ -121,7 +121,8 @@ impl Watchers {
     }
 }
 
-fn print_line(entry: &Entry) -> io::Result<()> {
+/// Prints an event as a line on standard output.
+pub(super) fn print_line(entry: &Entry) -> io::Result<()> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
     let mut out = io::stdout().lock();

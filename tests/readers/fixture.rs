@@ -196,6 +196,7 @@ impl Fixture {
             at_ns,
         }));
         let ended = RunEnded {
+            rank: None,
             run,
             outcome,
             reason: None,

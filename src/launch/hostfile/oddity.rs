@@ -35,6 +35,17 @@ pub enum OddityKind {
     },
 }
 
+impl OddityKind {
+    /// Whether it is still there when the same hosts are written to another file.
+    #[must_use]
+    pub fn is_about_names(&self) -> bool {
+        match self {
+            Self::Ipv6 | Self::UserWithDot | Self::Underscore | Self::SameShortName { .. } => true,
+            Self::CarriageReturn | Self::CommentWithoutNewline | Self::Exclusion => false,
+        }
+    }
+}
+
 impl Display for OddityKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

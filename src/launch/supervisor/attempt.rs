@@ -1,24 +1,23 @@
 //! One attempt: from its start to its end, and what that end means.
 
 use std::path::PathBuf;
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use super::{Event, Fault, Supervisor, TICK, lost};
+use super::{CHECK_LIMIT, Checked, Event, Fault, Supervisor, TICK, lost};
 use crate::error::{Error, HostError, OutputError, exit, tell};
-use crate::events::{Entry, LaunchEvent, Outcome, RankPulse, RunEnded, RunEvent, replace};
+use crate::events::{Entry, LaunchEvent, Outcome, RunEnded, RunEvent, replace};
 use crate::host;
 use crate::journal::directory_of;
 use crate::launch::agent::is_this_host;
+use crate::launch::check::check_all;
 use crate::launch::exit::Notices;
 use crate::launch::hostfile::HostEntry;
 use crate::launch::mpirun::{self, Attempt, Said};
 
 /// The hostfile of the attempt under way.
 const HOSTS: &str = "launch-hosts";
-/// Time that a run has while rank 0 does what it does without a word: it lists the inputs and opens the
-/// journal at the start, and writes the manifest at the end.
-const WORDLESS_LIMIT: Duration = Duration::from_secs(300);
+/// Time until the first word of rank 0: `mpirun` has to reach all hosts, and MPI to begin.
+const START_LIMIT: Duration = Duration::from_secs(120);
 /// Time that is left to what an `mpirun` that has ended has said last: an `ssh` to a host that is cut
 /// off may hold its pipes.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -45,14 +44,12 @@ struct Course {
     ranks_per_host: usize,
     /// When anything was last heard of it.
     heard: Instant,
+    has_spoken: bool,
     has_begun: bool,
-    /// Images without a result or a failure.
-    left: usize,
     /// When `mpirun` was seen to have ended.
     gone: Option<Instant>,
     images: usize,
     ended: Option<RunEnded>,
-    pulses: Vec<RankPulse>,
     /// The host of each rank, as it calls itself.
     ranks: Vec<String>,
     notices: Notices,
@@ -72,29 +69,19 @@ impl Course {
         Some(host.name.clone())
     }
 
-    /// The host of the rank that has been silent for longest.
-    fn most_silent(&self) -> Option<String> {
-        let longest = self.pulses.iter().max_by(|a, b| a.silent_s.total_cmp(&b.silent_s))?;
-        self.host_of(longest.rank)
-    }
-
     fn take(&mut self, event: RunEvent) {
-        self.heard = Instant::now();
+        (self.heard, self.has_spoken) = (Instant::now(), true);
         match event {
             RunEvent::RunStarted(started) => {
-                (self.has_begun, self.left) = (true, started.images);
+                self.has_begun = true;
                 self.ranks = started.ranks.into_iter().map(|rank| rank.host).collect();
             }
-            RunEvent::ImageDone(_) => {
-                self.images += 1;
-                self.left = self.left.saturating_sub(1);
-            }
-            RunEvent::ImageDoneBefore { .. } | RunEvent::ImageFailed(_) => {
-                self.left = self.left.saturating_sub(1);
-            }
-            RunEvent::Heartbeat { ranks, .. } => self.pulses = ranks,
+            RunEvent::ImageDone(_) => self.images += 1,
             RunEvent::RunEnded(ended) => self.ended = Some(ended),
-            RunEvent::ImageGiven { .. }
+            RunEvent::ImageDoneBefore { .. }
+            | RunEvent::ImageFailed(_)
+            | RunEvent::Heartbeat { .. }
+            | RunEvent::ImageGiven { .. }
             | RunEvent::Stopping { .. }
             | RunEvent::Message { .. }
             | RunEvent::Launch(_) => {}
@@ -142,10 +129,8 @@ impl Course {
 
     fn fault_of(&self, code: i32) -> Fault {
         let names: Vec<String> = self.hosts.iter().map(|host| host.name.clone()).collect();
-        if let Some(RunEnded { reason: Some(reason), exit_code, .. }) = &self.ended
-            && *exit_code == exit::HOST
-        {
-            let (host, what) = (self.most_silent(), reason.clone());
+        if let Some(RunEnded { reason: Some(reason), rank: Some(rank), .. }) = &self.ended {
+            let (host, what) = (self.host_of(*rank), reason.clone());
             return Fault { host, what, noticed_by: "rank 0's pings".to_owned() };
         }
         let text = self.notices.text();
@@ -180,12 +165,11 @@ impl Supervisor {
             hosts: hosts.to_vec(),
             ranks_per_host: self.settings.ranks_per_host,
             heard: now,
+            has_spoken: false,
             has_begun: false,
-            left: 0,
             gone: None,
             images: 0,
             ended: None,
-            pulses: Vec::new(),
             ranks: Vec::new(),
             notices: Notices::default(),
             fault: None,
@@ -208,25 +192,26 @@ impl Supervisor {
     fn watch(&mut self, attempt: &mut Attempt, mut course: Course) -> Result<End, Error> {
         let mut looked = Instant::now();
         loop {
-            match self.events.recv_timeout(TICK) {
+            let event = self.events.recv_timeout(TICK).ok();
+            match event.and_then(|event| self.take_aside(event)) {
                 // The last words of an attempt before.
-                Ok(Event::Said(number, _)) if number != self.attempt => {}
-                Ok(Event::Said(_, Said::Out(line))) => self.take_out(&line, &mut course),
-                Ok(Event::Said(_, Said::Err(line))) => {
+                Some(Event::Said(number, _)) if number != self.attempt => {}
+                Some(Event::Said(_, Said::Out(line))) => self.take_out(&line, &mut course),
+                Some(Event::Said(_, Said::Err(line))) => {
                     if let Some(own) = course.notices.take(line) {
                         tell(&own);
                     }
                 }
-                Ok(Event::Said(_, Said::Closed)) => {
+                Some(Event::Said(_, Said::Closed)) => {
                     let code = wait_for(attempt);
                     return Ok(course.end(code, self.stop.is_some()));
                 }
-                Ok(Event::Host(event)) => self.take_ping(event),
-                Ok(Event::Signal(name)) => {
+                Some(Event::Checked(checked)) => self.take_checked(checked, attempt, &mut course),
+                Some(Event::Signal(name)) => {
                     let is_second = self.stop.replace(name).is_some();
                     if is_second || !course.has_begun {
                         attempt.kill();
-                        self.sweep(&course.hosts);
+                        self.sweep(&course.hosts, None);
                         return Ok(End::Final(exit::STOPPED));
                     }
                     // A planned stop is one already; a second signal would break the run off.
@@ -234,8 +219,8 @@ impl Supervisor {
                         attempt.ask_to_stop();
                     }
                 }
-                Ok(Event::PlaceLost(by)) => return Err(lost(by)),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                Some(Event::PlaceLost(by)) => return Err(lost(by)),
+                Some(Event::Host(_) | Event::Swept { .. }) | None => {}
             }
             if looked.elapsed() >= TICK {
                 looked = Instant::now();
@@ -269,52 +254,69 @@ impl Supervisor {
 
     fn look_at_the_clock(&mut self, attempt: &mut Attempt, course: &mut Course) {
         self.look_at_hostfile();
-        let watched = course.has_begun && course.left > 0;
-        let limit = if watched { self.settings.stall_timeout + RANK0_MORE } else { WORDLESS_LIMIT };
+        let stall = self.settings.stall_timeout + RANK0_MORE;
+        let limit = if course.has_spoken { stall } else { START_LIMIT.max(stall) };
         if course.fault.is_none() && course.heard.elapsed() > limit && course.ended.is_none() {
             let seconds = course.heard.elapsed().as_secs();
-            let what = if course.has_begun {
+            let what = if course.has_spoken {
                 format!("rank 0 has said nothing for {seconds} s")
             } else {
                 format!("the run has not begun within {seconds} s")
             };
-            let host = if course.has_begun { course.host_of(0) } else { None };
+            let host = if course.has_spoken { course.host_of(0) } else { None };
             let noticed_by = "the supervisor".to_owned();
             course.fault = Some(Fault { host, what, noticed_by });
             attempt.kill();
         }
-        if course.planned.is_none() && self.stop.is_none() && self.wants_other_hosts(course) {
-            course.planned = Some(Instant::now());
-            self.planned = course.planned;
-            attempt.ask_to_stop();
+        if course.has_begun && course.planned.is_none() && self.stop.is_none() {
+            let listed = self.roster.hosts();
+            if course.hosts.iter().all(|host| listed.contains(host)) {
+                self.ask_for_hosts(course, listed.len());
+            } else {
+                self.plan_anew(attempt, course);
+            }
         }
     }
 
-    /// Whether the run should go on with other hosts: one of its own is in the hostfile no more, or it
-    /// lacks hosts that could take ranks.
-    fn wants_other_hosts(&mut self, course: &mut Course) -> bool {
-        if !course.has_begun {
-            return false;
-        }
-        let listed = self.roster.hosts();
-        if course.hosts.iter().any(|host| !listed.contains(host)) {
-            return true;
-        }
-        let wanted = self.settings.hosts.unwrap_or(listed.len());
+    /// Has the run stop in order, so that it goes on with other hosts.
+    fn plan_anew(&mut self, attempt: &Attempt, course: &mut Course) {
+        course.planned = Some(Instant::now());
+        self.planned = course.planned;
+        attempt.ask_to_stop();
+    }
+
+    /// Asks hosts that the run lacks and that seem to be able to take ranks. One that is not would stop
+    /// the run for nothing.
+    fn ask_for_hosts(&mut self, course: &Course, listed: usize) {
+        let wanted = self.settings.hosts.unwrap_or(listed);
         let is_early = self.planned.is_some_and(|last| last.elapsed() < BETWEEN_PLANS);
-        if course.hosts.len() >= wanted || is_early {
-            return false;
+        if course.hosts.len() >= wanted || is_early || self.is_asking {
+            return;
         }
-        let fresh: Vec<HostEntry> =
-            self.roster.ready().into_iter().filter(|host| !course.hosts.contains(host)).collect();
-        // A host that could not take ranks would stop the run for nothing.
-        let able = if fresh.is_empty() { fresh } else { self.check(&fresh) };
-        // What the run said meanwhile waits to be heard.
-        course.heard = Instant::now();
-        for host in &able {
-            self.tell(LaunchEvent::Joins { host: host.name.clone() });
+        let mut fresh = self.roster.ready();
+        fresh.retain(|host| !course.hosts.contains(host));
+        if fresh.is_empty() {
+            return;
         }
-        !able.is_empty()
+        self.is_asking = true;
+        let (asker, events) = (self.asker.clone(), self.to_events.clone());
+        std::thread::spawn(move || {
+            let outcomes = check_all(&asker, &fresh, CHECK_LIMIT);
+            let _ = events.send(Event::Checked(fresh.into_iter().zip(outcomes).collect()));
+        });
+    }
+
+    /// Hosts have said whether they can take ranks.
+    fn take_checked(&mut self, checked: Vec<Checked>, attempt: &Attempt, course: &mut Course) {
+        self.is_asking = false;
+        let able = self.able(checked, usize::MAX);
+        if able.is_empty() || course.planned.is_some() || self.stop.is_some() {
+            return;
+        }
+        for host in able {
+            self.tell(LaunchEvent::Joins { host: host.name });
+        }
+        self.plan_anew(attempt, course);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is due by the clock: pings, images that take too long, a limit of failures.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Run, Stop};
 use crate::error::{Error, ImageError, with_causes};
@@ -9,14 +9,7 @@ use crate::transport::message::{Message, ToRank};
 impl Run<'_> {
     pub(super) fn look_at_the_clock(&mut self) -> Result<(), Error> {
         self.account.tick();
-        let now = Instant::now();
-        self.vigil.look(now)?;
-        if let Some(sequence) = self.vigil.due_ping(now) {
-            for rank in 0..self.desk.hub.ranks() {
-                self.desk.hub.send(rank, Message::bare(ToRank::Ping { sequence }))?;
-            }
-        }
-        if let Some(ranks) = self.vigil.due_account(now) {
+        if let Some(ranks) = self.vigil.keep(&mut self.desk.hub)? {
             self.account.heartbeat(ranks);
         }
         let settings = &self.reading.job.settings;

@@ -1,0 +1,212 @@
+//! What comes before the first image: ranks greet, inputs are listed, the journal is opened.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use super::budget::Budget;
+use super::earlier::Earlier;
+use super::ledger::{Ledger, Start};
+use super::reading::Reading;
+use super::run::Run;
+use super::vigil::Vigil;
+use super::watchers::{Watchers, print_line};
+use super::{Desk, Event, dry_run, signals};
+use crate::error::{BugError, Error, HostError, UsageError, panic_text, printed};
+use crate::events::{Entry, RankInfo, RunEvent, RunStarted, logger};
+use crate::journal::{SettingsHash, State};
+use crate::plan::{Cluster, HostFacts, Job, RankPlan};
+use crate::source::{list, remove_temporaries};
+use crate::transport::Silence;
+use crate::transport::message::{Message, ToRank0};
+
+/// Prepares `job` for all ranks. None: it was only to be shown, and was.
+///
+/// # Errors
+/// When it cannot be begun.
+pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Error> {
+    let facts = greet(desk, job.settings.stall_timeout)?;
+    let to_log = desk.to_events.clone();
+    logger::pass_on(move |level, text| _ = to_log.send(Event::Log(level, text)));
+    let cluster = Cluster::new(&facts, job.settings.threads, job.settings.memory);
+    for warning in &cluster.warnings {
+        log::warn!("{warning}");
+    }
+    let hosts: Vec<_> = cluster.ranks.iter().map(|rank| rank.host.clone()).collect();
+    let vigil = Vigil::new(&hosts, job.settings.stall_timeout, Instant::now());
+    let mut company = Company { desk, vigil, tells: job.settings.json };
+    let settings = job.settings.clone();
+    let entries = Arc::new(company.meanwhile("the inputs", move || list(&settings))??);
+    let chain = job.work.chain()?;
+    let budget = Budget::new(cluster.rank0_hold());
+    let text = job.output_text();
+    let (state, settings) = (State::default(), SettingsHash::of(&text));
+    let earlier = Earlier { state, settings };
+    let mut reading = Reading { job, chain, cluster, budget, entries: entries.len(), earlier };
+    if reading.job.settings.dry_run {
+        let print = move || dry_run::print(&reading, &entries, &mut io::stdout().lock());
+        printed(company.meanwhile("the plan", print)?)?;
+        return Ok(None);
+    }
+    let open = opening(&reading, &facts[0].host, text, company.desk);
+    let (ledger, state) = company.meanwhile("the journal", open)??;
+    reading.earlier.state = state;
+    let started = start_of(&reading, &ledger);
+    let watchers = Watchers::open(&reading.job.settings, started, ledger.hold())?;
+    let Company { desk, vigil, .. } = company;
+    signals::watch(&desk.to_events);
+    Ok(Some(Run::new(Arc::new(reading), entries, (ledger, watchers), (desk, vigil))?))
+}
+
+/// Waits until every rank has said what its host offers, for `stall_timeout` seconds at most.
+fn greet(desk: &mut Desk, stall_timeout: Option<u64>) -> Result<Vec<HostFacts>, Error> {
+    let mut facts: Vec<Option<HostFacts>> = vec![None; desk.hub.ranks()];
+    let mut silence = Silence::since(Instant::now());
+    while let Some(rank) = facts.iter().position(Option::is_none) {
+        let waited = silence.look(Instant::now());
+        if let Some(seconds) = stall_timeout.filter(|&limit| waited.as_secs() >= limit) {
+            return Err(HostError::NeverBegan { rank, seconds }.into());
+        }
+        let Some(event) = desk.next()? else { continue };
+        match event {
+            Event::Message(from, Message { header: ToRank0::Hello(host), .. }) => {
+                let own = env!("CARGO_PKG_VERSION");
+                if host.version != own {
+                    let (host, version) = (host.host, host.version);
+                    return Err(UsageError::OtherVersion { host, version, own }.into());
+                }
+                if !host.is_possible() {
+                    let what = "it counts cores that no host has";
+                    return Err(BugError::Message { from, what }.into());
+                }
+                facts[from] = Some(host);
+            }
+            Event::Message(from, _) => {
+                return Err(BugError::Message { from, what: "it comes before a greeting" }.into());
+            }
+            Event::Prepared
+            | Event::Looked(..)
+            | Event::Reading(_)
+            | Event::Read(..)
+            | Event::Log(..)
+            | Event::Written(..)
+            | Event::Recorded(_)
+            | Event::Signal(_)
+            | Event::LeaseTrouble(_)
+            | Event::Broken(_) => {}
+        }
+    }
+    Ok(facts.into_iter().flatten().collect())
+}
+
+/// The ranks while rank 0 is busy with something that may take minutes, such as a million inputs on
+/// a file server: one that heard nothing of rank 0 would end the run, and so would a supervisor.
+struct Company<'a> {
+    desk: &'a mut Desk,
+    vigil: Vigil,
+    /// Whether somebody reads events on standard output.
+    tells: bool,
+}
+
+impl Company<'_> {
+    /// Does `work`, which is about `what`, on a thread of its own, and pings the ranks meanwhile.
+    ///
+    /// # Errors
+    /// When a rank falls silent, or `work` panics.
+    fn meanwhile<T: Send + 'static>(
+        &mut self,
+        what: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (to, outcome) = channel();
+        let wake = self.desk.to_events.clone();
+        std::thread::spawn(move || {
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            // Whoever waits may have given up.
+            let _ = to.send(done);
+            let _ = wake.send(Event::Prepared);
+        });
+        let mut for_later = Vec::new();
+        loop {
+            match self.desk.next()? {
+                Some(Event::Prepared) => break,
+                Some(Event::Message(from, message)) => {
+                    self.vigil.heard(from, Instant::now());
+                    if let ToRank0::Pong { sequence, load } = message.header {
+                        self.vigil.answered(from, (sequence, load), Instant::now());
+                    } else {
+                        for_later.push(Event::Message(from, message));
+                    }
+                }
+                Some(event) => for_later.push(event),
+                None => {}
+            }
+            if let Some(ranks) = self.vigil.keep(&mut self.desk.hub)?.filter(|_| self.tells) {
+                let heartbeat = RunEvent::Heartbeat { in_hand: 0, ranks };
+                // Who read them has gone; the run goes on.
+                self.tells = print_line(&Entry::now(heartbeat)).is_ok();
+            }
+        }
+        for event in for_later {
+            let _ = self.desk.to_events.send(event);
+        }
+        let broken = |panic| BugError::Panic { rank: 0, work: what.to_owned(), panic };
+        match outcome.recv() {
+            Ok(done) => Ok(done.map_err(|panic| broken(panic_text(panic.as_ref())))?),
+            Err(_) => Err(broken(String::new()).into()),
+        }
+    }
+}
+
+/// What opens the journal of the output directory, and cleans up after a run that was killed.
+fn opening(
+    reading: &Reading,
+    host: &str,
+    settings_text: String,
+    desk: &Desk,
+) -> impl FnOnce() -> Result<(Ledger, State), Error> + Send + 'static {
+    let settings = &reading.job.settings;
+    let (output, fresh, launch) = (settings.output.clone(), settings.fresh, settings.launch);
+    let (host, to_events) = (host.to_owned(), desk.to_events.clone());
+    move || {
+        make_output_directory(&output)?;
+        let start =
+            Start { output: &output, host: &host, settings_text: &settings_text, fresh, launch };
+        let (ledger, state) = Ledger::open(&start, &to_events)?;
+        for damage in state.damage() {
+            log::warn!("the journal is damaged: {damage}; what it said there is done again");
+        }
+        if state.last_run().is_some_and(|last| last.ended.is_none()) {
+            let removed = remove_temporaries(&output);
+            log::info!("removed {removed} files that the last run had begun to write");
+        }
+        Ok((ledger, state))
+    }
+}
+
+fn make_output_directory(path: &Path) -> Result<(), UsageError> {
+    std::fs::create_dir_all(path)
+        .map_err(|source| UsageError::Output { path: path.to_path_buf(), source })
+}
+
+/// What is told of the start of a run.
+fn start_of(reading: &Reading, ledger: &Ledger) -> RunStarted {
+    let rank = |plan: &RankPlan| RankInfo {
+        host: plan.host.clone(),
+        threads: plan.threads,
+        memory_bytes: plan.memory,
+    };
+    let ranks: Vec<RankInfo> = reading.cluster.ranks.iter().map(rank).collect();
+    RunStarted {
+        run: ledger.run(),
+        mpix: env!("CARGO_PKG_VERSION").to_owned(),
+        host: ranks.first().map(|rank| rank.host.clone()).unwrap_or_default(),
+        pid: std::process::id(),
+        output: reading.job.settings.output.display().to_string(),
+        op: reading.job.work.chain_text(),
+        images: reading.entries,
+        ranks,
+    }
+}
