@@ -9,7 +9,7 @@ mod pictures;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use interrupted::{Job, done, ended, processes, start, wait_for_results};
@@ -160,6 +160,52 @@ fn heartbeats(told: &Run) -> Vec<RunEvent> {
         .map(|entry| entry.event)
         .filter(|event| matches!(event, RunEvent::Heartbeat { .. }))
         .collect()
+}
+
+/// A list of inputs that nobody writes: what a million files on a slow file server are like.
+#[test]
+fn ranks_are_watched_while_inputs_are_listed() {
+    if !have("mpirun") {
+        return;
+    }
+    let job = Job::new(1);
+    let list = job.path("list");
+    assert!(Command::new("mkfifo").arg(&list).status().unwrap().success());
+    let listed = |output: &Path| {
+        let words = ["run", "--op", "invert", "--json", "--stall-timeout", "2", "--files-from"];
+        let words = words.map(str::to_owned).into_iter();
+        let paths = [list.display().to_string(), "-o".into(), output.display().to_string()];
+        let told = fs::File::create(output.with_extension("json")).unwrap();
+        let mut command = run(2, words.chain(paths).collect(), &[]);
+        command.stdout(told).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let told_by = |output: &Path| {
+        let told = fs::read_to_string(output.with_extension("json")).unwrap();
+        told.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap().event).collect()
+    };
+    let output = job.path("out");
+    let waiting = listed(&output);
+    std::thread::sleep(Duration::from_secs(4));
+    let picture = files(&job.path("in")).into_keys().next().unwrap();
+    fs::write(&list, job.path("in").join(picture).display().to_string()).unwrap();
+    let (told, _) = ended_within(waiting, Duration::from_secs(15));
+    told.expect_code(0);
+    let events: Vec<RunEvent> = told_by(&output);
+    let start = events.iter().position(|event| matches!(event, RunEvent::RunStarted(_))).unwrap();
+    assert!(start >= 2, "{events:?}");
+    assert!(events[..start].iter().all(|event| matches!(event, RunEvent::Heartbeat { .. })));
+
+    let output = job.path("other");
+    let waiting = listed(&output);
+    std::thread::sleep(Duration::from_secs(1));
+    signal("STOP", process_of(&output, 1));
+    let (told, _) = ended_within(waiting, Duration::from_secs(15));
+    let told = told.expect_code(71);
+    assert!(told.tells(&["rank 1 on", "has said nothing for 2 s"]), "{}", told.stderr);
+    let events: Vec<RunEvent> = told_by(&output);
+    let Some(RunEvent::RunEnded(end)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((end.outcome, end.exit_code, end.rank), (Outcome::Broken, 71, Some(1)));
+    wait_until_gone(&output);
 }
 
 /// An image that hangs keeps its thread, not its rank, from answering.
