@@ -8,6 +8,7 @@ mod launch;
 mod pictures;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -187,7 +188,8 @@ fn ranks_are_watched_while_inputs_are_listed() {
     let waiting = listed(&output);
     std::thread::sleep(Duration::from_secs(4));
     let picture = files(&job.path("in")).into_keys().next().unwrap();
-    fs::write(&list, job.path("in").join(picture).display().to_string()).unwrap();
+    let picture = job.path("in").join(picture).display().to_string();
+    fs::OpenOptions::new().write(true).open(&list).unwrap().write_all(picture.as_bytes()).unwrap();
     let (told, _) = ended_within(waiting, Duration::from_secs(15));
     told.expect_code(0);
     let events: Vec<RunEvent> = told_by(&output);

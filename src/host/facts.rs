@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Memory, facts, program, size};
+use super::{Disk, Memory, facts, program, size};
 use crate::plan::HostFacts;
 
 /// A host as its own mpix sees it, at this moment.
@@ -18,6 +19,10 @@ pub struct Facts {
     pub program: Option<String>,
     /// Bytes of memory that it could give to programs now.
     pub available_bytes: Option<u64>,
+    /// Its directory for temporary files, where Open MPI keeps what ranks of a host share.
+    pub temporary: PathBuf,
+    /// Bytes that may still be written there; none where there is no such directory.
+    pub temporary_free_bytes: Option<u64>,
     /// Processes that ran or waited for a core or a disk in the last 1, 5 and 15 minutes.
     pub load: Option<[f64; 3]>,
     /// The instructions that kernels will use.
@@ -28,10 +33,13 @@ impl Facts {
     /// Those of this host; `simd` is what kernels will use.
     #[must_use]
     pub fn of_this_host(simd: String) -> Self {
+        let temporary = std::env::temp_dir();
         Self {
             rank: facts(),
             program: program().map(|path| path.display().to_string()),
             available_bytes: Memory::of_this_process().available,
+            temporary_free_bytes: Disk::of(&temporary).ok().map(|disk| disk.free_bytes),
+            temporary,
             load: fs::read_to_string("/proc/loadavg").ok().and_then(|text| load(&text)),
             simd,
         }

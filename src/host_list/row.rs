@@ -90,10 +90,7 @@ impl Row {
         match (&self.ping, &self.check) {
             (Some(HostState::Down { why, .. }), _) => Some(on_one_line(&why.to_string())),
             (_, Some(Err(error))) => Some(with_causes(error)),
-            (_, Some(Ok(facts))) => {
-                let path = on_one_line(asker.elsewhere(facts)?);
-                Some(format!("its mpix is at {path}, not at {} as on this host", asker.program))
-            }
+            (_, Some(Ok(facts))) => Some(on_one_line(&asker.unfit(facts)?)),
             (_, None) => None,
         }
     }

@@ -11,11 +11,13 @@ use super::agent::{Agent, NOT_REACHED, NOT_THERE, is_this_host};
 use super::at_once;
 use super::hostfile::HostEntry;
 use super::program::{Said, SilentError, run_bounded};
-use crate::host;
 pub use crate::host::Facts;
+use crate::host::{self, size};
 
 /// Hosts that are asked at a time: each is an ssh.
 pub(super) const AT_ONCE: NonZero<usize> = NonZero::new(16).unwrap();
+/// Bytes that a rank's MPI and its daemon need in the directory for temporary files.
+const NEEDED_BYTES: u64 = 8 << 20;
 /// Characters of an answer that is none that are told.
 const MOST_TOLD: usize = 80;
 
@@ -138,10 +140,16 @@ impl Asker {
         }
     }
 
-    /// Whether that mpix is not at the path where `mpirun` looks for it; then, where it is.
+    /// Why a host that has the same mpix cannot take ranks all the same.
     #[must_use]
-    pub fn elsewhere<'a>(&self, facts: &'a Facts) -> Option<&'a str> {
-        facts.program.as_deref().filter(|program| *program != self.program)
+    pub fn unfit(&self, facts: &Facts) -> Option<String> {
+        if let Some(path) = facts.program.as_ref().filter(|path| **path != self.program) {
+            return Some(format!("its mpix is at `{path}`, here at `{}`", self.program));
+        }
+        let free = facts.temporary_free_bytes.filter(|free| *free < NEEDED_BYTES)?;
+        let place = facts.temporary.display();
+        let (free, needed) = (size(free), size(NEEDED_BYTES));
+        Some(format!("its `{place}` has {free} free, MPI needs {needed}: make room there"))
     }
 
     /// What the mpix of a host answers, as JSON; this host's is asked without ssh.
@@ -262,7 +270,15 @@ mod tests {
         let json = serde_json::to_string(&facts).unwrap();
         let told = answer(&said(0, &format!("Welcome {{}}\n{{}}\n{json}\n"), "motd")).unwrap();
         assert_eq!(told, facts);
-        assert_eq!(asker().elsewhere(&told), Some("/usr/bin/mpix"));
+        assert_eq!(
+            asker().unfit(&told).unwrap(),
+            "its mpix is at `/usr/bin/mpix`, here at `/opt/mpix`"
+        );
+        facts.program = Some("/opt/mpix".into());
+        for (free, fits) in [(None, true), (Some(8 << 20), true), (Some((8 << 20) - 1), false)] {
+            facts.temporary_free_bytes = free;
+            assert_eq!(asker().unfit(&facts).is_none(), fits, "{free:?}");
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ impl Notices {
         }
         let of_ssh = ["ssh:", "ssh_", "kex_", "Connection ", "client_loop"];
         if self.in_frame
+            || speaker(&line).is_some()
+            || line.starts_with("***")
             || line.contains("ORTE")
             || of_ssh.iter().any(|start| line.starts_with(start))
             || line.starts_with("mpirun")
@@ -50,7 +52,12 @@ impl Notices {
                 && !line.contains("HNP daemon")
         };
         let strong = self.lines.iter().filter(blames).find_map(|line| named(line));
-        strong.or_else(|| {
+        let complains = |line: &String| {
+            let host =
+                speaker(line).filter(|_| line.contains("ERROR") || line.contains("abort"))?;
+            hosts.iter().find(|listed| names(host, listed)).map(String::as_str)
+        };
+        strong.or_else(|| self.lines.iter().find_map(complains)).or_else(|| {
             let weak = self.lines.iter().filter(|line| !line.contains("HNP daemon"));
             weak.into_iter().find_map(|line| named(line))
         })
@@ -65,6 +72,13 @@ impl Notices {
             None => text,
         }
     }
+}
+
+/// The host of the process of Open MPI that says `line`: `[host:pid] …`.
+fn speaker(line: &str) -> Option<&str> {
+    let (host, pid) = line.strip_prefix('[')?.split_once(']')?.0.rsplit_once(':')?;
+    let is_one = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+    is_one.then_some(host)
 }
 
 /// Whether `line` names `host` as a word: as it is listed, or up to its first dot, as Open MPI calls it.
@@ -100,6 +114,20 @@ mod tests {
         assert_eq!(own, ["mpix: 3 of 9 images done"]);
         assert_eq!(notices.blamed(&hosts), Some("node-2"));
         assert!(notices.text().contains("signal 9"));
+    }
+
+    #[test]
+    fn a_host_that_complains_is_at_fault_where_nothing_says_more() {
+        let text = "[host0:00012] plm:rsh: Warning: setpgid failed\n\
+                    [host2:00040] PMIX ERROR: OUT-OF-RESOURCE in file dstore_segment.c\n\
+                    *** An error occurred in MPI_Init_thread\n\
+                    [2026-11-21T12:00:00Z WARN  mpix] own words\n\
+                    [host1:00043] Local abort before MPI_INIT completed\n";
+        let hosts = ["host0", "host1", "host2"].map(str::to_owned);
+        let (notices, own) = of(text);
+        assert_eq!(notices.blamed(&hosts), Some("host2"));
+        assert_eq!(own, ["[2026-11-21T12:00:00Z WARN  mpix] own words"]);
+        assert!(notices.text().contains("OUT-OF-RESOURCE"));
     }
 
     #[test]

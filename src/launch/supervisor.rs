@@ -313,19 +313,11 @@ impl Supervisor {
     fn able(&mut self, checked: Vec<Checked>, wanted: usize) -> Vec<HostEntry> {
         let mut able = Vec::new();
         for (host, outcome) in checked {
-            let why = match outcome {
-                Ok(facts) => match self.asker.elsewhere(&facts) {
-                    None => {
-                        able.push(host);
-                        continue;
-                    }
-                    Some(path) => {
-                        format!("its mpix is at `{path}`, here at `{}`", self.asker.program)
-                    }
-                },
-                Err(error) => error.to_string(),
-            };
-            self.exclude(&host.name, why);
+            let unfit = outcome.map(|facts| self.asker.unfit(&facts));
+            match unfit.unwrap_or_else(|error| Some(error.to_string())) {
+                None => able.push(host),
+                Some(why) => self.exclude(&host.name, why),
+            }
         }
         able.truncate(wanted);
         able
