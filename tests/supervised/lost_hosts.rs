@@ -103,7 +103,7 @@ fn hosts_that_cannot_take_ranks_are_left_out() {
         ("host2", "`host2` is down: "),
         ("host3", "it has mpix 0.0.9, this host has"),
         ("host4", "no mpix that can be started at"),
-        ("host5", "its `/tmp` has 0 B free, MPI needs 8.0 MiB: make room there"),
+        ("host5", "its `/tmp` has 0 bytes free, MPI needs 8.0 MiB: make room there"),
     ];
     for (host, reason) in reasons {
         let told = ended.events.iter().filter(|event| event.host() == Some(host));

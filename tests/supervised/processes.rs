@@ -29,7 +29,7 @@ fn processes_hang() {
     let Some(job) = Job::on(3) else { return };
     for host_number in [2, 1] {
         let what = format!("SIGSTOP of the rank on host{host_number}");
-        let options = ["--stall-timeout", "3"];
+        let options = ["--stall-timeout", "5"];
         let ended = survive(&job, &what, &options, |job| job.signal(host_number, "STOP", "mpix"));
         assert_eq!(ended.blamed, [host(host_number)], "{what}: {:#?}", ended.events);
         job.assert_done(&[0, 1, 2, 3]);
