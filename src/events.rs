@@ -79,3 +79,9 @@ pub fn logs_of(directory: &Path) -> io::Result<Logs> {
 pub fn log_path(directory: &Path) -> PathBuf {
     directory.join("log.jsonl")
 }
+
+/// `OUT/.mpix/launch.jsonl`, where a supervisor logs.
+#[must_use]
+pub fn launch_log_path(directory: &Path) -> PathBuf {
+    directory.join("launch.jsonl")
+}

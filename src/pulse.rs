@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::events::{RunState, Status, StatusError};
+use crate::events::{LaunchStatus, RunState, Status, StatusError};
 use crate::host;
 use crate::journal::{Lease, LeaseName, directory_of};
 
@@ -29,6 +29,8 @@ pub struct Pulse {
     host: String,
     /// The last status that was alive, and when it was first seen.
     alive: Option<(Timestamp, Instant)>,
+    /// The last renewal of a supervisor's lease that was new, and when it was first seen.
+    supervised: Option<(i64, Instant)>,
 }
 
 /// A status, and whether its run goes on.
@@ -53,7 +55,37 @@ impl Pulse {
     #[must_use]
     pub fn of(output: &Path) -> Self {
         let directory = directory_of(output);
-        Self { output: output.to_path_buf(), directory, host: host::name(), alive: None }
+        let (alive, supervised) = (None, None);
+        Self { output: output.to_path_buf(), directory, host: host::name(), alive, supervised }
+    }
+
+    /// Whether a supervisor goes on, which may start another run. Where one has its place, watches at
+    /// first whether it renews that.
+    pub fn is_supervised(&mut self) -> bool {
+        let launch = LaunchStatus::read(&self.directory);
+        if launch.is_none_or(|launch| launch.exit_code.is_some()) {
+            return false;
+        }
+        let (began, mut first) = (Instant::now(), None);
+        while let Some(renewed) = self.supervisor_renewed() {
+            let before =
+                *first.get_or_insert(self.supervised.map_or(renewed, |(before, _)| before));
+            if renewed != before {
+                self.supervised = Some((renewed, Instant::now()));
+            }
+            match self.supervised {
+                Some((_, since)) => return since.elapsed() < PATIENCE,
+                None if began.elapsed() >= WATCHED => return false,
+                None => thread::sleep(LOOK_EVERY),
+            }
+        }
+        false
+    }
+
+    /// When a supervisor that may be alive has last renewed its place, by its own clock.
+    fn supervisor_renewed(&self) -> Option<i64> {
+        let seen = Lease::look(&self.output, LeaseName::Launch, &self.host).ok().flatten()?;
+        (!seen.is_dead).then_some(seen.renewed_ns)
     }
 
     /// Reads the status. Where nothing tells at once whether the run goes on, watches it for some

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `gather` | journal, status and log, read into one [`Report`] |
 //! | `timeline` | what the log tells: runs, times, stages, ranks |
+//! | `launches` | what the log of launches tells: attempts, failures, hosts |
 //! | `text` | the report for people, on a terminal |
 //! | `page` | the report as one page, with `page.css` and `page.js`; where it may be written |
 //! | `sections` | the parts of the page |
@@ -17,6 +18,7 @@
 mod chart;
 mod escape;
 mod gather;
+mod launches;
 mod page;
 mod plots;
 mod sections;
@@ -29,6 +31,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use launches::Launch;
 pub use page::write_page;
 use timeline::{RankWork, Run, Slow, StageTime, Times, Warning};
 
@@ -70,6 +73,8 @@ pub struct Report {
     ranks: Vec<RankWork>,
     failures: Vec<Failure>,
     runs: Vec<Run>,
+    /// What started the runs, where `mpix launch` did.
+    launches: Vec<Launch>,
     warnings: Vec<Warning>,
     /// What of the journal could not be read.
     damage: Vec<String>,

@@ -27,7 +27,7 @@ pub struct Screen {
 }
 
 /// Shows the status of the run that writes, or wrote, to `output`; with `watch`, again each second
-/// until the run has ended.
+/// until the run has ended, and its launch where there is one.
 ///
 /// # Errors
 /// When there is none, or `out` cannot be written.
@@ -48,7 +48,7 @@ pub fn show(
             let text = text_of(&seen, screen.colours) + &launch_text(output);
             shown.print(&text, screen.size.filter(|_| watch), out)
         };
-        if written.is_err() || !watch || !seen.alive {
+        if written.is_err() || !watch || !(seen.alive || pulse.is_supervised()) {
             return Ok(printed(written)?);
         }
         thread::sleep(AGAIN);

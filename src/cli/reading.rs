@@ -17,7 +17,7 @@ pub struct StatusArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Show it again each second, until the run has ended
+    /// Show it again each second, until the run or its launch has ended
     #[arg(short, long)]
     pub watch: bool,
 }
@@ -25,7 +25,8 @@ pub struct StatusArgs {
 /// `mpix logs`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All filters must let an entry pass. Times are UTC.
+All filters must let an entry pass. Times are UTC. What `mpix launch` did stands among what the runs
+did that it started.
 Exit codes: 0 shown, 2 there is no log.
 
 Examples:
@@ -44,7 +45,7 @@ pub struct LogsArgs {
     /// Entries of this event; repeat for more
     #[arg(long = "event", value_name = "NAME", value_parser = [
         "run-started", "image-given", "image-done", "image-done-before", "image-failed", "stopping",
-        "message", "run-ended",
+        "message", "run-ended", "launch",
     ])]
     pub events: Vec<String>,
 
@@ -52,7 +53,7 @@ pub struct LogsArgs {
     #[arg(long = "rank", value_name = "N")]
     pub ranks: Vec<usize>,
 
-    /// Entries of this host
+    /// Entries of this host, and what happened to it in a launch
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
 
@@ -64,7 +65,7 @@ pub struct LogsArgs {
     #[arg(long, value_name = "MS")]
     pub slower_than: Option<f64>,
 
-    /// Entries of this run: its number, or `last`
+    /// Entries from the start of this run, its number or `last`, to the start of the next
     #[arg(long, value_name = "N|last")]
     pub run: Option<String>,
 
@@ -80,7 +81,7 @@ pub struct LogsArgs {
     #[arg(short = 'n', long, value_name = "N")]
     pub last: Option<usize>,
 
-    /// Go on as the log grows, until the run has ended
+    /// Go on as the log grows, until the run or its launch has ended
     #[arg(short, long)]
     pub follow: bool,
 

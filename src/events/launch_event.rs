@@ -153,6 +153,27 @@ impl LaunchEvent {
         }
     }
 
+    /// Whether it is about a host, or about several of which it is one.
+    #[must_use]
+    pub fn is_about(&self, name: &str) -> bool {
+        match self {
+            Self::Started { hosts, .. } | Self::AttemptStarted { hosts, .. } => {
+                hosts.iter().any(|host| host == name)
+            }
+            Self::Failed { .. }
+            | Self::Swept { .. }
+            | Self::Excluded { .. }
+            | Self::Up { .. }
+            | Self::Down { .. }
+            | Self::Joins { .. }
+            | Self::Leaves { .. }
+            | Self::BadHostfile { .. }
+            | Self::Waits { .. }
+            | Self::TakesOver { .. }
+            | Self::Ended { .. } => self.host() == Some(name),
+        }
+    }
+
     /// For people, on one line.
     #[must_use]
     pub fn text(&self) -> String {

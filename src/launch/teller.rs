@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::error::{on_one_line, tell};
-use crate::events::{Entry, HostStatus, LaunchEvent, LaunchStatus, LogFile, RunEvent};
+use crate::events::{
+    Entry, HostStatus, LaunchEvent, LaunchStatus, LogFile, RunEvent, launch_log_path,
+};
 use crate::host;
 
 /// Events that the status keeps.
@@ -30,7 +32,7 @@ impl Teller {
         (launch, attempt, failures): (String, u32, u32),
         (prints_json, is_quiet): (bool, bool),
     ) -> Self {
-        let log = LogFile::open(&directory.join("launch.jsonl"));
+        let log = LogFile::open(&launch_log_path(directory));
         if let Err(error) = &log {
             log::warn!("failed to open the log of the launch: {error}");
         }

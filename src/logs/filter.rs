@@ -69,7 +69,7 @@ impl Filter {
             && (self.events.is_empty()
                 || self.events.iter().any(|name| name == name_of(&entry.event)))
             && (self.ranks.is_empty() || facts.rank.is_some_and(|rank| self.ranks.contains(&rank)))
-            && is(self.host.as_deref(), |host| facts.host == Some(host))
+            && is(self.host.as_deref(), |host| facts.is_of_host(host))
             && is(self.image.as_deref(), |text| {
                 facts.image.is_some_and(|image| image.contains(text))
             })

@@ -4,8 +4,8 @@ use jiff::{Timestamp, Unit};
 
 use crate::error::on_one_line;
 use crate::events::{
-    Entry, ImageDone, Level, RunEnded, RunEvent, RunStarted, bytes_text, clock, count_of,
-    megapixels,
+    Entry, ImageDone, LaunchEvent, Level, RunEnded, RunEvent, RunStarted, bytes_text, clock,
+    count_of, megapixels,
 };
 
 /// What many events have.
@@ -13,6 +13,7 @@ use crate::events::{
 pub(super) struct Facts<'a> {
     pub(super) rank: Option<usize>,
     pub(super) host: Option<&'a str>,
+    launch: Option<&'a LaunchEvent>,
     pub(super) image: Option<&'a str>,
     pub(super) ms: Option<f64>,
 }
@@ -31,6 +32,7 @@ impl<'a> Facts<'a> {
                 host: Some(&done.host),
                 image: Some(&done.image),
                 ms: Some(done.ms),
+                launch: None,
             },
             RunEvent::ImageDoneBefore { image } => Self { image: Some(image), ..Self::default() },
             RunEvent::ImageFailed(failed) => Self {
@@ -38,15 +40,22 @@ impl<'a> Facts<'a> {
                 host: Some(&failed.host),
                 image: Some(&failed.image),
                 ms: failed.ms,
+                launch: None,
             },
             RunEvent::Message { rank, host, .. } => {
                 Self { rank: Some(*rank), host: Some(host), ..Self::default() }
             }
-            RunEvent::Launch(event) => Self { host: event.host(), ..Self::default() },
+            RunEvent::Launch(event) => {
+                Self { host: event.host(), launch: Some(event), ..Self::default() }
+            }
             RunEvent::Stopping { .. } | RunEvent::Heartbeat { .. } | RunEvent::RunEnded(_) => {
                 Self::default()
             }
         }
+    }
+
+    pub(super) fn is_of_host(&self, host: &str) -> bool {
+        self.host == Some(host) || self.launch.is_some_and(|event| event.is_about(host))
     }
 }
 

@@ -33,6 +33,16 @@ impl Tail {
         Ok(tail)
     }
 
+    /// The first file of the log, there or not.
+    pub(super) fn first(&self) -> &Path {
+        &self.first
+    }
+
+    /// The line that was given last.
+    pub(super) fn line(&self) -> &[u8] {
+        &self.line
+    }
+
     /// The number of the first file that was there.
     pub(super) fn begins_with(&self) -> Option<u32> {
         self.begins_with

@@ -56,6 +56,14 @@ pub(super) struct Mark {
     pub(super) label: String,
     /// Whether the label stands before the line.
     pub(super) before: bool,
+    /// Where it marks a failure: what is shown under the pointer.
+    pub(super) fault: Option<String>,
+}
+
+impl Mark {
+    pub(super) fn at(at: f64, label: &str) -> Self {
+        Self { at, label: label.to_owned(), before: false, fault: None }
+    }
 }
 
 /// Columns over an axis that begins at 0. Those that touch look like one shape.
@@ -87,6 +95,10 @@ pub(super) fn columns(
         text(&mut svg, "middle", (x(tick.at), y(0.0) + 17.0), &tick.label);
     }
     for mark in &axis.marks {
+        if let Some(tip) = &mark.fault {
+            fault(&mut svg, (x(mark.at), y(0.0)), tip);
+            continue;
+        }
         line(&mut svg, "mark", (x(mark.at), TOP - 14.0), (x(mark.at), y(0.0)));
         let anchor = if mark.before { "end" } else { "start" };
         let shift = if mark.before { -4.0 } else { 4.0 };
@@ -142,6 +154,15 @@ fn line(svg: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
         "<line class=\"{class}\" x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\"/>",
         from.0, from.1, to.0, to.1
     );
+}
+
+/// A line that ends in a cross on the x axis.
+fn fault(svg: &mut String, (x, y): (f64, f64), tip: &str) {
+    let _ = write!(svg, "<g class=\"fault\"><title>{}</title>", Text(tip));
+    line(svg, "", (x, TOP - 4.0), (x, y));
+    line(svg, "cross", (x - 4.0, y - 4.0), (x + 4.0, y + 4.0));
+    line(svg, "cross", (x - 4.0, y + 4.0), (x + 4.0, y - 4.0));
+    svg.push_str("</g>");
 }
 
 fn text(svg: &mut String, anchor: &str, at: (f64, f64), words: &str) {

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::launches::Launches;
 use super::timeline::{RankWork, Run, Timeline, Times};
 use super::{Counts, Failure, Report, RunningState};
 use crate::error::{Error, FailureKind, OutputError};
 use crate::events::{
-    LogReader, RunEvent, count_of, files_of, grouped, log_path, logs_of, megapixels,
+    Entry, LogReader, RunEvent, count_of, files_of, grouped, launch_log_path, log_path, logs_of,
+    megapixels,
 };
 use crate::journal::{JournalError, Lease, LeaseName, RunOutcome, State, directory_of, read};
 use crate::pulse::{Pulse, Seen};
@@ -26,9 +28,11 @@ impl Report {
         if state.records() == 0 {
             return Err(OutputError::NoJournal { output: output.to_path_buf() }.into());
         }
-        let seen = Pulse::of(output).look().ok();
+        let mut pulse = Pulse::of(output);
+        let seen = pulse.look().ok();
         let mut report = Self::of_journal(output, &state, seen.as_ref());
         report.add_log(output, &state, seen.as_ref());
+        report.add_launches(output, &mut pulse);
         Ok(report)
     }
 
@@ -69,6 +73,7 @@ impl Report {
             ranks: Vec::new(),
             failures,
             runs: Vec::new(),
+            launches: Vec::new(),
             warnings: Vec::new(),
             damage: state.damage().iter().map(ToString::to_string).collect(),
             notes: Vec::new(),
@@ -140,41 +145,56 @@ impl Report {
         for log in logs.there {
             // A log that several directories share holds runs of others, too.
             let only = seen.filter(|_| log != own).map(|seen| seen.status.output.as_str());
-            if let Err(error) = self.read_log(&log, only, timeline) {
-                self.notes.push(format!("the log `{}` cannot be read: {error}", log.display()));
-            }
+            let mut is_ours = only.is_none();
+            self.read_log(&log, "runs and times", |entry| {
+                if let (Some(only), RunEvent::RunStarted(started)) = (only, &entry.event) {
+                    is_ours = started.output == only;
+                }
+                if is_ours {
+                    timeline.take(entry);
+                }
+            });
             timeline.end_of_log();
         }
     }
 
-    fn read_log(
+    /// Reads a log, of which the report wants to know `what`.
+    fn read_log(&mut self, log: &Path, what: &str, take: impl FnMut(Entry)) {
+        if let Err(error) = self.try_to_read_log(log, what, take) {
+            self.notes.push(format!("the log `{}` cannot be read: {error}", log.display()));
+        }
+    }
+
+    fn try_to_read_log(
         &mut self,
         log: &Path,
-        only: Option<&str>,
-        timeline: &mut Timeline,
+        what: &str,
+        mut take: impl FnMut(Entry),
     ) -> std::io::Result<()> {
         let first = files_of(log)?.first().map_or(1, |&(number, _)| number);
         if first > 1 {
-            self.notes.push(format!(
-                "the log begins with its file {first}: runs and times before are not known"
-            ));
+            self.notes
+                .push(format!("the log begins with its file {first}: {what} before are not known"));
         }
         let mut reader = LogReader::open(log)?;
-        let mut is_ours = only.is_none();
         for entry in reader.by_ref() {
-            let entry = entry?;
-            if let (Some(only), RunEvent::RunStarted(started)) = (only, &entry.event) {
-                is_ours = started.output == only;
-            }
-            if is_ours {
-                timeline.take(entry);
-            }
+            take(entry?);
         }
         if reader.garbled() > 0 {
             let lines = count_of(reader.garbled(), "line");
             self.notes.push(format!("{lines} of the log are no entries, and were left out"));
         }
         Ok(())
+    }
+
+    fn add_launches(&mut self, output: &Path, pulse: &mut Pulse) {
+        let log = launch_log_path(&directory_of(output));
+        if files_of(&log).is_ok_and(|files| files.is_empty()) {
+            return;
+        }
+        let mut launches = Launches::default();
+        self.read_log(&log, "what a launch did", |entry| launches.take(entry));
+        self.launches = launches.finish(&self.runs, pulse.is_supervised());
     }
 
     /// Where there is no log: the journal tells how long each image took, and at which rank.

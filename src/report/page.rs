@@ -116,6 +116,7 @@ fn page(report: &Report, pairs: &[Pair<'_>]) -> String {
         ("plots", "Time and throughput", sections::plots(report)),
         ("ranks", "Ranks", sections::ranks(report)),
         ("runs", "Runs", sections::runs(report)),
+        ("launch", "Launch", sections::launches(report)),
         ("warnings", "Warnings", sections::warnings(report)),
         ("commands", "Going on from here", sections::commands(report)),
     ];

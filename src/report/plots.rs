@@ -2,7 +2,8 @@
 
 use super::Report;
 use super::chart::{Axis, Column, Heading, Mark, Row, Tick, columns, number_text, rows, ticks};
-use super::timeline::{RankWork, Run, Series};
+use super::launches::Failed;
+use super::timeline::{RankWork, Series, seconds_between};
 use crate::events::{clock, count_of, grouped, megapixels};
 
 /// Columns of a plot over time.
@@ -21,12 +22,8 @@ pub(super) struct Plot {
 /// All that there is something to draw for.
 pub(super) fn plots(report: &Report) -> Vec<Plot> {
     let over_time = [
-        over_time(&report.runs, "rate", "Images over time", "images/s", |span| {
-            f64::from(count(span.0))
-        }),
-        over_time(&report.runs, "pixels", "Pixels over time", "megapixels/s", |span| {
-            megapixels(span.1)
-        }),
+        over_time(report, "rate", "Images over time", "images/s", |span| f64::from(count(span.0))),
+        over_time(report, "pixels", "Pixels over time", "megapixels/s", |span| megapixels(span.1)),
     ];
     let ranks = [
         of_ranks(
@@ -57,12 +54,13 @@ fn count(count: usize) -> u32 {
 
 /// What runs did, one after the other; the time between them is left out.
 fn over_time(
-    runs: &[Run],
+    report: &Report,
     id: &str,
     title: &'static str,
     unit: &str,
     amount: impl Fn((usize, u64)) -> f64,
 ) -> Option<Plot> {
+    let runs = &report.runs;
     let images: usize = runs.iter().map(|run| run.done).sum();
     let seconds: f64 = runs.iter().map(|run| run.seconds).sum();
     if images == 0 || seconds <= 0.0 {
@@ -76,7 +74,7 @@ fn over_time(
     let (mut drawn, mut marks, mut begin) = (Vec::new(), Vec::new(), 0.0);
     for run in runs {
         if runs.len() > 1 {
-            marks.push(Mark { at: begin, label: format!("run {}", run.name()), before: false });
+            marks.push(Mark::at(begin, &format!("run {}", run.name())));
         }
         drawn.extend(spans(&run.series, span_s, run.seconds).into_iter().map(
             |(from, to, span)| {
@@ -90,6 +88,9 @@ fn over_time(
         begin += run.seconds;
     }
     name_those_with_room(&mut marks, seconds);
+    let faults = faults(report);
+    let told = if faults.is_empty() { "" } else { " Crosses mark failures in a launch." };
+    marks.extend(faults);
     let axis = Axis {
         to: seconds,
         ticks: time_ticks(seconds),
@@ -105,9 +106,24 @@ fn over_time(
              them is left out.",
             clock(seconds)
         ),
-    };
+    } + told;
     let heading = Heading { id, title, about: about.clone() };
     Some(Plot { title, svg: columns(&heading, &axis, unit, &drawn), about })
+}
+
+/// Failures in launches, each where the runs were when it was noticed.
+fn faults(report: &Report) -> Vec<Mark> {
+    let failures = report.launches.iter().flat_map(|launch| &launch.failures);
+    let place = |failed: &Failed| {
+        let (mut at, mut begin) = (None, 0.0);
+        for run in report.runs.iter().take_while(|run| run.started <= failed.time) {
+            at = Some(begin + seconds_between(run.started, failed.time).min(run.seconds));
+            begin += run.seconds;
+        }
+        let tip = format!("attempt {} failed: {}", failed.attempt, failed.what_text());
+        Some(Mark { fault: Some(tip), ..Mark::at(at?, "") })
+    };
+    failures.filter_map(place).collect()
 }
 
 /// Names that would stand in each other are left out: their lines stay.
@@ -212,11 +228,11 @@ fn histogram(report: &Report) -> Option<Plot> {
         })
         .collect();
     let (median, high) = (place(times.median), place(times.percentile_95));
-    let mark = |at, label: &str, before| Mark { at, label: label.to_owned(), before };
     let marks = if median > 0.12 * place(last) {
-        vec![mark(median, "median", true), mark(high, "95 %", false)]
+        let median = Mark { before: true, ..Mark::at(median, "median") };
+        vec![median, Mark::at(high, "95 %")]
     } else {
-        vec![mark(median, "median", false)]
+        vec![Mark::at(median, "median")]
     };
     let axis = Axis {
         to: place(last),

@@ -1,6 +1,10 @@
 //! The parts of the page.
 
+mod launches;
+
 use std::fmt::{Display, Write};
+
+pub(super) use launches::launches;
 
 use super::Report;
 use super::chart::number_text;
@@ -354,7 +358,7 @@ pub(super) fn runs(report: &Report) -> String {
         ("Code", "number"),
         ("mpix", ""),
     ];
-    open_table(&mut html, "run-table", "Each attempt in this directory", &heads);
+    open_table(&mut html, "run-table", "Each run in this directory", &heads);
     for run in &report.runs {
         let code = run.exit_code.map_or_else(String::new, |code| code.to_string());
         let ranks = if run.ranks == 0 { String::new() } else { run.ranks.to_string() };
@@ -362,7 +366,7 @@ pub(super) fn runs(report: &Report) -> String {
             html,
             "<tr><td class=\"number\">{}</td><td class=\"when\">{:.0}</td>\
              <td class=\"number\" data-value=\"{}\">{}</td><td class=\"number\">{}</td>\
-             <td class=\"number\">{}</td><td class=\"number\">{ranks}</td><td><code>{}</code></td>\
+             <td class=\"number\">{}</td><td class=\"number\">{ranks}</td><td class=\"ops\"><code>{}</code></td>\
              <td>{}</td><td class=\"number\">{code}</td><td>{}</td></tr>",
             run.name(),
             run.started,

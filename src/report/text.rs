@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::launches::{Attempt, Failed};
 use super::timeline::{RankWork, Run};
 use super::{Report, RunningState};
 use crate::error::on_one_line;
@@ -45,6 +46,7 @@ impl Report {
         self.print_times(out)?;
         self.print_ranks(out)?;
         self.print_runs(out)?;
+        self.print_launches(out)?;
         self.print_failures(out)?;
         self.print_warnings(out)
     }
@@ -132,6 +134,28 @@ impl Report {
         writeln!(out, "\nruns")?;
         for run in &self.runs {
             writeln!(out, "  {}", on_one_line(&run.line()))?;
+        }
+        Ok(())
+    }
+
+    fn print_launches(&self, out: &mut impl Write) -> io::Result<()> {
+        for launch in &self.launches {
+            let (name, totals) = (launch.name(), launch.totals_text());
+            let line = format!("launch {name}, {totals}: {}", launch.outcome_text());
+            writeln!(out, "\n{}", on_one_line(&line))?;
+            for attempt in &launch.attempts {
+                writeln!(out, "  {}", on_one_line(&attempt.line()))?;
+            }
+            let failures = launch.failures.iter().map(|failed| (failed.time, failed.line()));
+            let events = launch.events.iter().map(|event| (event.time, event.what.clone()));
+            let mut story: Vec<_> = failures.chain(events).collect();
+            story.sort_by_key(|&(time, _)| time);
+            for (time, what) in story {
+                writeln!(out, "  {time:.0}  {}", on_one_line(&what))?;
+            }
+            if let Some(more) = launch.more_text() {
+                writeln!(out, "  {more}")?;
+            }
         }
         Ok(())
     }
@@ -228,5 +252,30 @@ impl Run {
             self.failed,
             self.outcome_text()
         )
+    }
+}
+
+impl Attempt {
+    fn line(&self) -> String {
+        format!(
+            "attempt {:>3}  {:.0}  {:>8}  {}, on {}",
+            self.attempt,
+            self.started,
+            self.seconds.map_or_else(String::new, clock),
+            self.outcome_text(),
+            self.hosts.join(", ")
+        )
+    }
+}
+
+impl Failed {
+    fn line(&self) -> String {
+        let host = self.host.as_ref().map_or_else(String::new, |host| format!(" on `{host}`"));
+        let next = self.until_next_s.map_or_else(
+            || "no other started".to_owned(),
+            |seconds| format!("the next started {seconds:.1} s later"),
+        );
+        let Self { attempt, what, noticed_by, .. } = self;
+        format!("attempt {attempt} failed{host}: {what} (noticed by {noticed_by}); {next}")
     }
 }

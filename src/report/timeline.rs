@@ -344,7 +344,7 @@ impl Run {
     }
 }
 
-fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64().max(0.0)
 }
 

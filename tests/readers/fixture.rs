@@ -10,18 +10,24 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use mpix::error::FailureKind;
 use mpix::events::{
-    Distribution, Entry, ImageDone, ImageFailed, Level, LogFile, Outcome, RankInfo, RunEnded,
-    RunEvent, RunStarted, Stages, Tally, log_path,
+    Distribution, Entry, ImageDone, ImageFailed, LaunchEvent, LaunchStatus, Level, LogFile,
+    Outcome, RankInfo, RunEnded, RunEvent, RunStarted, Stages, Tally, launch_log_path, log_path,
 };
 use mpix::journal::{
-    self, ContentHash, DIRECTORY, Done, Failed, Identity, Journal, OutputHash, Record, RunOutcome,
-    SettingsHash,
+    self, ContentHash, DIRECTORY, Done, Failed, Holder, Identity, Journal, Lease, LeaseName,
+    OutputHash, Record, RunOutcome, SettingsHash,
 };
 
 use crate::launch::{PROGRAM, Run, command, finish};
 use crate::pictures::files::put;
 
 pub(crate) const SETTINGS: &str = "output version 1; ops gray; format own; quality 95; strip false";
+
+const LAUNCH: &str = "0123456789abcdef";
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
 
 /// An output directory with a journal, a log and a status.
 pub(crate) struct Fixture {
@@ -74,6 +80,99 @@ impl Fixture {
             tally.apply(&event);
         }
         self.log.append(&Entry { time: self.now, level, event }).unwrap();
+    }
+
+    /// An event of a launch.
+    pub(crate) fn launch(&mut self, event: LaunchEvent) {
+        let mut log = LogFile::open(&launch_log_path(&self.path("out").join(DIRECTORY))).unwrap();
+        log.append(&Entry { time: self.now, ..Entry::now(RunEvent::Launch(event)) }).unwrap();
+    }
+
+    pub(crate) fn launch_begins(&mut self, hosts: &[&str]) {
+        let (launch, pid) = (LAUNCH.to_owned(), 4_000_000_001);
+        self.launch(LaunchEvent::Started { launch, pid, hosts: owned(hosts) });
+    }
+
+    pub(crate) fn attempt(&mut self, attempt: u32, hosts: &[&str]) {
+        self.launch(LaunchEvent::AttemptStarted { attempt, hosts: owned(hosts) });
+    }
+
+    pub(crate) fn attempt_fails(&mut self, attempt: u32, host: &str, what: &str) {
+        let (host, what) = (Some(host.to_owned()), what.to_owned());
+        let noticed_by = "rank 0's pings".to_owned();
+        self.launch(LaunchEvent::Failed { attempt, host, what, noticed_by });
+    }
+
+    pub(crate) fn launch_ends(&mut self, exit_code: u8, attempts: u32, failures: u32) {
+        let (reason, seconds) = (None, 20.0);
+        self.launch(LaunchEvent::Ended { exit_code, reason, attempts, failures, seconds });
+    }
+
+    /// Writes the status of a launch.
+    pub(crate) fn write_launch_status(&self, exit_code: Option<u8>) {
+        let status = LaunchStatus {
+            launch: LAUNCH.to_owned(),
+            host: "host-0".to_owned(),
+            pid: 4_000_000_001,
+            started: self.now,
+            updated: self.now,
+            attempt: 1,
+            failures: 0,
+            exit_code,
+            hosts: Vec::new(),
+            events: Vec::new(),
+        };
+        status.write(&self.path("out").join(DIRECTORY)).unwrap();
+    }
+
+    /// A supervisor as onlookers see it.
+    pub(crate) fn supervisor(&self) -> Lease {
+        let holder = Holder::of_this_process("elsewhere", "mpix launch".to_owned(), None);
+        Lease::take(&self.path("out"), LeaseName::Launch, holder).unwrap()
+    }
+
+    /// A launch of three attempts: one that fails, one that is stopped for a host that comes back, and
+    /// the last. 12 images are done.
+    pub(crate) fn of_launch() -> Self {
+        let mut fixture = Self::new();
+        let host = || "host-1".to_owned();
+        fixture.launch_begins(&["host-0", "host-1", "host-2"]);
+        fixture.attempt(1, &["host-0", "host-1"]);
+        fixture.seconds(1.0);
+        fixture.start(1, 12, 2);
+        fixture.some_done('a');
+        fixture.seconds(2.0);
+        fixture.attempt_fails(1, "host-1", "rank 1 has said nothing for 2 s");
+        fixture.launch(LaunchEvent::Down { host: host(), why: "no answer".to_owned() });
+        fixture.seconds(3.5);
+        fixture.attempt(2, &["host-0", "host-2"]);
+        fixture.seconds(1.0);
+        fixture.start(2, 12, 2);
+        fixture.some_done('b');
+        fixture.launch(LaunchEvent::Up { host: host() });
+        fixture.launch(LaunchEvent::Joins { host: host() });
+        fixture.end(Outcome::Stopped, 130, 2.0);
+        fixture.seconds(1.25);
+        let why = "its mpix is 0.0.9".to_owned();
+        fixture.launch(LaunchEvent::Excluded { host: "host-2".to_owned(), why });
+        fixture.attempt(3, &["host-0", "host-1"]);
+        fixture.seconds(1.0);
+        fixture.start(3, 12, 2);
+        fixture.some_done('c');
+        fixture.end(Outcome::AllDone, 0, 2.0);
+        let now = fixture.now;
+        fixture.write_status(now);
+        fixture.seconds(0.5);
+        fixture.launch_ends(0, 3, 1);
+        fixture.write_launch_status(Some(0));
+        fixture
+    }
+
+    fn some_done(&mut self, name: char) {
+        for number in 0..4 {
+            self.seconds(0.5);
+            self.done(&format!("{name}{number}.png"), number % 2, 100.0);
+        }
     }
 
     pub(crate) fn record(&mut self, record: &Record) {

@@ -187,3 +187,89 @@ fn a_log_elsewhere_is_found_by_the_status() {
         assert_eq!(run.stdout.lines().count(), 1);
     }
 }
+
+#[test]
+fn a_launch_stands_among_its_runs() {
+    let fixture = Fixture::of_launch();
+    let lines = fixture.mpix("logs out --json").expect_code(0).stdout;
+    let entries: Vec<Entry> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(entries.is_sorted_by_key(|entry| entry.time), "{lines}");
+    for (filter, expected) in [
+        ("", 27),
+        ("--event launch", 10),
+        ("--event launch --event run-started", 13),
+        ("--event launch --level warn", 3),
+        ("--level error", 1),
+        // Launch and attempts that it is part of, what happened to it; its rank and 6 images.
+        ("--host host-1 --event launch", 7),
+        ("--host host-1", 13),
+        ("--host host-2", 3),
+        ("--rank 0 --event launch", 0),
+        ("--image a --event launch", 0),
+        ("--slower-than 0 --event launch", 0),
+        ("--run 1", 8),
+        ("--run last", 7),
+        ("--until 2026-01-31T12:00:00Z", 2),
+        ("-n 5 --event launch", 5),
+        ("--follow", 27),
+    ] {
+        assert_eq!(count(&fixture, filter), expected, "{filter}");
+    }
+    let last = fixture.mpix("logs out -n 1").stdout;
+    assert!(last.contains("ends with 0 after 3 attempts, 1 failures"), "{last}");
+    let text = fixture.mpix("logs out --level error").stdout;
+    let words = "error  launch                  host-1                      attempt 1 failed on";
+    assert!(text.contains(words), "{text}");
+    let alone = fixture.mpix("logs out/.mpix/log.jsonl").expect_code(0).stdout;
+    assert_eq!(alone.lines().count(), 17);
+    fs::remove_file(fixture.own("log.jsonl")).unwrap();
+    assert_eq!(count(&fixture, ""), 10);
+    assert_eq!(count(&fixture, "--follow"), 10);
+    fs::remove_file(fixture.own("launch.jsonl")).unwrap();
+    assert!(fixture.mpix("logs out").expect_code(2).tells(&["`out` has no log"]));
+}
+
+#[test]
+fn following_a_launch_goes_on_from_attempt_to_attempt() {
+    let mut fixture = Fixture::new();
+    let mut place = fixture.supervisor();
+    fixture.launch_begins(&["host-0", "host-1"]);
+    fixture.write_launch_status(None);
+    let path = fixture.path(".");
+    thread::scope(|scope| {
+        let text = scope.spawn(|| Fixture::mpix_in(&path, "logs out --follow"));
+        for attempt in 1..=3 {
+            fixture.seconds(1.0);
+            fixture.attempt(attempt, &["host-0", "host-1"]);
+            fixture.start(attempt.into(), 9, 1);
+            fixture.write_status(Timestamp::now());
+            fixture.end(Outcome::Broken, 71, 1.0);
+            fixture.write_status(Timestamp::now());
+            fixture.attempt_fails(attempt, "host-1", "no answer");
+            for _ in 0..3 {
+                thread::sleep(Duration::from_millis(400));
+                place.renew().unwrap();
+            }
+        }
+        fixture.launch_ends(71, 3, 3);
+        fixture.write_launch_status(Some(71));
+        let run = text.join().unwrap().expect_code(0);
+        assert_eq!((run.stdout.lines().count(), run.stderr.as_str()), (14, ""), "{}", run.stdout);
+    });
+}
+
+#[test]
+fn following_a_launch_that_was_killed_ends() {
+    let mut fixture = Fixture::new();
+    let _place = fixture.supervisor();
+    fixture.launch_begins(&["host-0"]);
+    fixture.write_launch_status(None);
+    fixture.attempt(1, &["host-0"]);
+    fixture.start(1, 9, 1);
+    let now = fixture.now;
+    fixture.write_status(now);
+    let run = fixture.mpix("logs out --follow").expect_code(0);
+    assert_eq!(run.stdout.lines().count(), 3);
+    assert!(run.tells(&["ended without a word"]), "{}", run.stderr);
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mpix::events::Outcome;
+use mpix::events::{LaunchEvent, Outcome};
 use mpix::journal::Record;
 use serde_json::Value;
 
@@ -293,4 +293,96 @@ fn where_no_run_was_it_says_so() {
         assert!(run.tells(&["has no journal"]), "{line}: {}", run.stderr);
     }
     assert!(!fixture.path("page.html").exists());
+}
+
+#[test]
+fn a_launch_is_told() {
+    let fixture = Fixture::of_launch();
+    let text = fixture.mpix("report out").expect_code(0).stdout;
+    for words in [
+        "launch 0123456789abcdef, 3 attempts, 1 failure, 4.8 s lost between attempts: all done\n",
+        "attempt   1  2026-01-31T12:00:00Z      0:05  failed, on host-0, host-1\n",
+        "attempt   2  2026-01-31T12:00:08Z      0:03  stopped, to go on with other hosts, on host-0, \
+         host-2\n",
+        "attempt   3  2026-01-31T12:00:12Z      0:04  all done, on host-0, host-1\n",
+        "2026-01-31T12:00:05Z  attempt 1 failed on `host-1`: rank 1 has said nothing for 2 s (noticed \
+         by rank 0's pings); the next started 3.5 s later\n",
+        "2026-01-31T12:00:05Z  `host-1` is down: no answer\n",
+        "2026-01-31T12:00:11Z  `host-1` joins\n",
+        "2026-01-31T12:00:12Z  `host-2` takes no ranks: its mpix is 0.0.9\n",
+    ] {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    let told = json(&fixture);
+    let launch = &told["launches"][0];
+    assert_eq!((&launch["exit_code"], &launch["lost_s"]), (&0.into(), &4.75.into()), "{launch}");
+    assert_eq!(launch["attempts"][1]["until_next_s"], 1.25);
+    assert_eq!(
+        (&launch["failures"][0]["host"], launch["events"].as_array().unwrap().len()),
+        (&"host-1".into(), 4)
+    );
+    assert_eq!(told["notes"].as_array().unwrap().len(), 0, "{}", told["notes"]);
+    let page = page(&fixture);
+    for words in [
+        "<h2 id=\"launch\">Launch</h2>",
+        "3 attempts, 1 failure, 4.8 s lost between attempts: all done.",
+        "<td>rank 1 has said nothing for 2 s</td><td>rank 0&#39;s pings</td>",
+        "<td>`host-1` is down: no answer</td>",
+        "<title>attempt 1 failed: host-1: rank 1 has said nothing for 2 s</title>",
+        "Crosses mark failures in a launch.",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    // Where run 1 ends: 2 s of 6 into both plots.
+    assert_eq!(page.matches("<g class=\"fault\"").count(), 2);
+    assert_eq!(page.matches("<line class=\"\" x1=\"203.3\" y1=\"34.0\" x2=\"203.3\"").count(), 2);
+}
+
+#[test]
+fn without_a_launch_nothing_is_said_of_one() {
+    let fixture = Fixture::of_two_runs();
+    assert!(!fixture.mpix("report out").expect_code(0).stdout.contains("launch"));
+    assert_eq!(json(&fixture)["launches"].as_array().unwrap().len(), 0);
+    let page = page(&fixture);
+    assert!(!page.contains("id=\"launch\"") && !page.contains("in a launch"));
+}
+
+#[test]
+fn a_supervisor_that_was_lost_is_told_and_what_it_said_stays_text() {
+    let mut fixture = Fixture::new();
+    let harm = "<b>harm</b>\u{202e}\x1b[2J";
+    fixture.launch_begins(&["host-0"]);
+    fixture.attempt(1, &["host-0"]);
+    fixture.start(1, 9, 1);
+    fixture.seconds(2.0);
+    fixture.done("a.png", 0, 10.0);
+    fixture.seconds(10.0);
+    fixture.launch_begins(&["host-0"]);
+    fixture.launch(LaunchEvent::TakesOver { from: "process 7 on `host-9`".to_owned() });
+    fixture.attempt(2, &["host-0"]);
+    fixture.attempt_fails(2, harm, harm);
+    fixture.attempt(3, &["host-0", harm]);
+    fixture.write_launch_status(None);
+    let told = json(&fixture);
+    let launches = told["launches"].as_array().unwrap();
+    assert_eq!((launches.len(), &launches[0]["lost_s"]), (1, &10.0.into()), "{told}");
+    let outcomes: Vec<_> = launches[0]["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["its supervisor was lost", "failed", "its supervisor was lost"]);
+    let text = fixture.mpix("report out").expect_code(0).stdout;
+    assert!(text.contains("takes over from process 7 on `host-9`"), "{text}");
+    assert!(
+        text.contains("attempts: ended without a word, killed perhaps") && !text.contains('\x1b')
+    );
+    let page = page(&fixture);
+    assert!(
+        !page.contains("<b>harm") && page.contains(r"&lt;b&gt;harm&lt;/b&gt;\u{202e}\u{1b}[2J")
+    );
+    append(&fixture.own("launch.jsonl"), b"nonsense\n");
+    let text = fixture.mpix("report out").expect_code(0).stdout;
+    assert!(text.contains("1 line of the log are no entries"), "{text}");
 }

@@ -137,3 +137,29 @@ fn watching_ends_with_the_run() {
         );
     });
 }
+
+#[test]
+fn a_watch_goes_on_from_attempt_to_attempt_of_a_launch() {
+    let mut fixture = Fixture::new();
+    let mut place = fixture.supervisor();
+    fixture.write_launch_status(None);
+    let path = fixture.path(".");
+    fixture.start(1, 9, 1);
+    fixture.end(Outcome::Broken, 71, 1.0);
+    fixture.write_status(Timestamp::now());
+    thread::scope(|scope| {
+        let shown = scope.spawn(|| Fixture::mpix_in(&path, "status out --watch"));
+        for _ in 0..4 {
+            thread::sleep(Duration::from_millis(700));
+            place.renew().unwrap();
+        }
+        assert!(!shown.is_finished(), "the supervisor lives");
+        fixture.start(2, 9, 1);
+        fixture.end(Outcome::AllDone, 0, 1.0);
+        fixture.write_status(Timestamp::now());
+        fixture.write_launch_status(Some(0));
+        let run = shown.join().unwrap().expect_code(0);
+        assert!(run.stdout.contains("run 1 to `out` has ended: broken off"), "{}", run.stdout);
+        assert!(run.stdout.contains("run 2 to `out` has ended: all done"), "{}", run.stdout);
+    });
+}
