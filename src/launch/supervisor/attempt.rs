@@ -23,8 +23,8 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Time that `mpirun` has to end after it has closed its output.
 const END_LIMIT: Duration = Duration::from_secs(10);
-/// More than the run's own limit, so that rank 0, which knows more, speaks first.
-const RANK0_MORE: Duration = Duration::from_millis(500);
+/// Rank 0 may be silent for so long at least: it says something each second.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
 /// Time between two starts that only bring hosts in.
 const BETWEEN_PLANS: Duration = Duration::from_secs(5);
 
@@ -254,7 +254,7 @@ impl Supervisor {
 
     fn look_at_the_clock(&mut self, attempt: &mut Attempt, course: &mut Course) {
         self.look_at_hostfile();
-        let stall = self.settings.stall_timeout + RANK0_MORE;
+        let stall = self.settings.stall_timeout.max(SHORTEST_SILENCE);
         let limit = if course.has_spoken { stall } else { START_LIMIT.max(stall) };
         if course.fault.is_none() && course.heard.elapsed() > limit && course.ended.is_none() {
             let seconds = course.heard.elapsed().as_secs();
