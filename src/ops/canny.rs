@@ -35,7 +35,7 @@ pub(super) const OP: OpEntry = OpEntry {
         let (low, high) = (whole(params.number("low")), whole(params.number("high")));
         let candidates = Candidates { low: low.min(high), high: low.max(high), simd };
         Ok(vec![
-            Step::rows(Gray { simd }),
+            Step::rows(Gray::new(simd)),
             Step::rows(candidates),
             Step::Global(Box::new(Hysteresis)),
         ])

@@ -20,7 +20,7 @@ pub(super) const OP: OpEntry = OpEntry {
     samples: &["", "overflow=wrap"],
     build: |params| {
         let (simd, wrap) = (params.simd(), params.choice("overflow") == "wrap");
-        Ok(vec![Step::rows(Gray { simd }), Step::rows(Laplacian { wrap, simd })])
+        Ok(vec![Step::rows(Gray::new(simd)), Step::rows(Laplacian { wrap, simd })])
     },
 };
 

@@ -1,7 +1,8 @@
 //! Loops over rows of values, each written once and compiled for several instruction sets.
 //!
-//! A kernel is a plain loop that the compiler vectorises. [`Simd`] says which of its compiled forms
-//! runs; all of them give the same bytes.
+//! A kernel is a plain loop that the compiler vectorises; where that falls short, a level has a form
+//! of its own in that level's instructions. [`Simd`] says which form runs; all of them give the same
+//! bytes.
 
 #![expect(unsafe_code, reason = "calls of functions for instructions that were detected")]
 
@@ -12,6 +13,8 @@ pub(super) mod gray;
 pub(super) mod hsv;
 pub(super) mod point;
 pub(super) mod stencil;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 use std::fmt::{self, Display};
 use std::sync::Once;
@@ -74,7 +77,9 @@ impl Simd {
             let avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl");
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx512vnni");
             levels.extend(avx2.then_some(Self(Level::Avx2)));
             levels.extend((avx2 && avx512).then_some(Self(Level::Avx512)));
         }
@@ -94,9 +99,13 @@ impl Display for Simd {
     }
 }
 
-/// Compiles the body of a function for every level and picks one by a leading [`Simd`] argument.
+/// Compiles the body of a function for every level and picks one by a leading [`Simd`] argument. The
+/// body may be followed by `avx2` and `avx512` blocks that take its place at these levels.
 macro_rules! kernel {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
+    (
+        $(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block
+        $(avx2 $avx2:block)? $(avx512 $avx512:block)?
+    ) => {
         $(#[$doc])*
         pub(in crate::ops) fn $name(simd: $crate::ops::kernels::Simd, $($arg: $type),*) {
             #[inline(always)]
@@ -105,13 +114,14 @@ macro_rules! kernel {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             fn avx2($($arg: $type),*) {
-                source($($arg),*);
+                $crate::ops::kernels::kernel!(@first $($avx2)? { source($($arg),*) })
             }
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+            #[target_feature(enable = "avx512vbmi,avx512vnni")]
             fn avx512($($arg: $type),*) {
-                source($($arg),*);
+                $crate::ops::kernels::kernel!(@first $($avx512)? { source($($arg),*) })
             }
 
             match simd.0 {
@@ -125,6 +135,7 @@ macro_rules! kernel {
             }
         }
     };
+    (@first $first:block $($other:block)?) => { $first };
 }
 use kernel;
 
