@@ -119,7 +119,10 @@ fn luma_of_64(rgb: [__m512i; 3]) -> __m512i {
         _mm512_permutex2var_epi8(middle, vectors::load_64(&pixels_from(32)), right),
         _mm512_permutexvar_epi8(vectors::load_64(&pixels_from(16)), right),
     ];
-    let sums = pixels.map(|pixels| luma_sums_512(pixels));
+    let mut sums = pixels;
+    for sums in &mut sums {
+        *sums = luma_sums_512(*sums);
+    }
     let third_bytes = vectors::load_64(&THIRD_BYTES);
     let left = _mm512_permutex2var_epi8(sums[0], third_bytes, sums[1]);
     let right = _mm512_permutex2var_epi8(sums[2], third_bytes, sums[3]);

@@ -66,6 +66,18 @@ impl Simd {
         Self(Level::Scalar)
     }
 
+    /// Whether it has dot products of four bytes: the kernels that sum in whole numbers then beat those
+    /// in single precision.
+    pub(super) fn has_dot_products(self) -> bool {
+        match self.0 {
+            Level::Scalar => false,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => true,
+        }
+    }
+
     /// Every level this CPU has, the plainest first.
     #[must_use]
     pub fn all() -> Vec<Self> {
@@ -144,6 +156,14 @@ use kernel;
 fn lanes<T, const N: usize>(row: &[T], start: usize) -> &[T; N] {
     #[expect(clippy::expect_used, reason = "callers stay inside the row; a fault must not pass")]
     row[start..].first_chunk().expect("a row longer than its lanes")
+}
+
+/// The same, to be written.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn lanes_mut<T, const N: usize>(row: &mut [T], start: usize) -> &mut [T; N] {
+    #[expect(clippy::expect_used, reason = "callers stay inside the row; a fault must not pass")]
+    row[start..].first_chunk_mut().expect("a row longer than its lanes")
 }
 
 /// Where chunks of `lanes` values start that cover `len` values; the last may overlap the one

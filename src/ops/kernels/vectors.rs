@@ -51,6 +51,53 @@ pub(super) fn store_64(vector: __m512i, out: &mut [u8; 64]) {
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), vector) }
 }
 
+/// 16 words.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_words_16(words: &[i16; 16]) -> __m256i {
+    // SAFETY: the reference holds 32 bytes; no alignment is asked for.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+}
+
+/// Writes 32 words.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_words_32(vectors: [__m256i; 2], out: &mut [i16; 32]) {
+    let [left, right] = out.as_chunks_mut::<16>().0 else { unreachable!() };
+    // SAFETY: each reference holds 32 bytes; no alignment is asked for.
+    unsafe {
+        _mm256_storeu_si256(left.as_mut_ptr().cast(), vectors[0]);
+        _mm256_storeu_si256(right.as_mut_ptr().cast(), vectors[1]);
+    }
+}
+
+/// 32 words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_words_32(words: &[i16; 32]) -> __m512i {
+    // SAFETY: the reference holds 64 bytes; no alignment is asked for.
+    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+/// Writes 64 words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store_words_64(vectors: [__m512i; 2], out: &mut [i16; 64]) {
+    let [left, right] = out.as_chunks_mut::<32>().0 else { unreachable!() };
+    // SAFETY: each reference holds 64 bytes; no alignment is asked for.
+    unsafe {
+        _mm512_storeu_si512(left.as_mut_ptr().cast(), vectors[0]);
+        _mm512_storeu_si512(right.as_mut_ptr().cast(), vectors[1]);
+    }
+}
+
+/// Asks for the cache line at `place` of `row`, or near its end.
+#[inline(always)]
+pub(super) fn prefetch(row: &[u8], place: usize) {
+    // SAFETY: nothing is read; any address will do.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(place).cast()) };
+}
+
 /// A table of bytes in four vectors.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -205,4 +252,22 @@ pub(super) fn interleave_96(channels: [__m256i; 3], out: &mut [u8; 96]) {
     store_32(_mm256_permute2x128_si256::<0x20>(start, middle), first_out);
     store_32(_mm256_permute2x128_si256::<0x30>(end, start), second_out);
     store_32(_mm256_permute2x128_si256::<0x31>(middle, end), third_out);
+}
+
+/// 64 columns of four rows of bytes from `start` on, each column one after the other: of each 16, the
+/// first four in the first vector, the next in the second and so on.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn load_columns(rows: [&[u8]; 4], start: usize) -> [__m512i; 4] {
+    let [first, second, third, fourth] = rows;
+    let (first, second) = (load_64(lanes(first, start)), load_64(lanes(second, start)));
+    let (third, fourth) = (load_64(lanes(third, start)), load_64(lanes(fourth, start)));
+    let upper = [_mm512_unpacklo_epi8(first, second), _mm512_unpackhi_epi8(first, second)];
+    let lower = [_mm512_unpacklo_epi8(third, fourth), _mm512_unpackhi_epi8(third, fourth)];
+    [
+        _mm512_unpacklo_epi16(upper[0], lower[0]),
+        _mm512_unpackhi_epi16(upper[0], lower[0]),
+        _mm512_unpacklo_epi16(upper[1], lower[1]),
+        _mm512_unpackhi_epi16(upper[1], lower[1]),
+    ]
 }
