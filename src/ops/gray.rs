@@ -34,7 +34,7 @@ impl Op for Gray {
     }
 
     fn cost(&self) -> f32 {
-        0.5
+        0.15
     }
 
     fn after(&self, table: &Table) -> Option<Box<dyn Op>> {

@@ -72,7 +72,7 @@ impl Op for Jet {
     }
 
     fn cost(&self) -> f32 {
-        0.2
+        0.1
     }
 
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {
