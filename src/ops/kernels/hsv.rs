@@ -28,6 +28,15 @@ kernel! {
     fn hsv_row(rgb: &[u8], out: &mut [u8]) {
         hsv(rgb, out);
     }
+    avx2 {
+        let (chunks, rest) = rgb.as_chunks();
+        let (out_chunks, out_rest) = out.as_chunks_mut();
+        let quotients = Steps::load();
+        for (out, chunk) in out_chunks.iter_mut().zip(chunks) {
+            vectors::interleave_96(hsv_of_32(vectors::deinterleave_96(chunk), &quotients), out);
+        }
+        hsv(rest, out_rest);
+    }
     avx512 {
         let (chunks, rest) = rgb.as_chunks();
         let (out_chunks, out_rest) = out.as_chunks_mut();
@@ -194,6 +203,98 @@ fn hue_of(
     let hue = scaled(sector, low, high);
     let is_negative = _mm512_movepi16_mask(hue);
     _mm512_mask_add_epi16(hue, is_negative, hue, _mm512_set1_epi16(180))
+}
+
+/// The same as [`Quotients`], for vectors of half the size.
+#[cfg(target_arch = "x86_64")]
+struct Steps {
+    saturation: [[__m256i; 16]; 2],
+    saturation_top: __m256i,
+    hue: [[__m256i; 16]; 2],
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Steps {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load() -> Self {
+        let [low, high, top] = &Quotients::SATURATION;
+        let saturation = [vectors::table_steps(low), vectors::table_steps(high)];
+        let saturation_top = _mm256_broadcastsi128_si256(vectors::load_16(lanes(top, 0)));
+        let [low, high, _] = &Quotients::HUE;
+        let hue = [vectors::table_steps(low), vectors::table_steps(high)];
+        Self { saturation, saturation_top, hue }
+    }
+}
+
+/// Value, saturation and hue of 32 pixels, by the steps of [`hsv_of_64`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn hsv_of_32([red, green, blue]: [__m256i; 3], quotients: &Steps) -> [__m256i; 3] {
+    let zero = _mm256_setzero_si256();
+    let value = _mm256_max_epu8(_mm256_max_epu8(red, green), blue);
+    let least = _mm256_min_epu8(_mm256_min_epu8(red, green), blue);
+    let spread = _mm256_sub_epi8(value, least);
+    let spreads = [_mm256_unpacklo_epi8(spread, zero), _mm256_unpackhi_epi8(spread, zero)];
+
+    let low = vectors::look_up_32(value, &quotients.saturation[0]);
+    let high = vectors::look_up_32(value, &quotients.saturation[1]);
+    let small = _mm256_cmpeq_epi8(value, _mm256_min_epu8(value, _mm256_set1_epi8(15)));
+    let top = _mm256_and_si256(small, _mm256_shuffle_epi8(quotients.saturation_top, value));
+    let saturation = _mm256_packus_epi16(
+        scaled_256(spreads[0], _mm256_unpacklo_epi8(low, zero), _mm256_unpacklo_epi8(high, top)),
+        scaled_256(spreads[1], _mm256_unpackhi_epi8(low, zero), _mm256_unpackhi_epi8(high, top)),
+    );
+
+    let is_red = _mm256_cmpeq_epi8(value, red);
+    let is_green = _mm256_cmpeq_epi8(value, green);
+    let plus = _mm256_blendv_epi8(_mm256_blendv_epi8(red, blue, is_green), green, is_red);
+    let minus = _mm256_blendv_epi8(_mm256_blendv_epi8(green, red, is_green), blue, is_red);
+    let turns = _mm256_blendv_epi8(_mm256_set1_epi8(4), _mm256_set1_epi8(2), is_green);
+    let turns = _mm256_andnot_si256(is_red, turns);
+    let low = vectors::look_up_32(spread, &quotients.hue[0]);
+    let high = vectors::look_up_32(spread, &quotients.hue[1]);
+    let one = _mm256_set1_epi8(1);
+    let top = _mm256_and_si256(_mm256_cmpeq_epi8(spread, one), one);
+    let hue = _mm256_packus_epi16(
+        hue_of_256(
+            _mm256_unpacklo_epi8(plus, minus),
+            _mm256_mullo_epi16(spreads[0], _mm256_unpacklo_epi8(turns, zero)),
+            _mm256_unpacklo_epi8(low, zero),
+            _mm256_unpacklo_epi8(high, top),
+        ),
+        hue_of_256(
+            _mm256_unpackhi_epi8(plus, minus),
+            _mm256_mullo_epi16(spreads[1], _mm256_unpackhi_epi8(turns, zero)),
+            _mm256_unpackhi_epi8(low, zero),
+            _mm256_unpackhi_epi8(high, top),
+        ),
+    );
+    [value, saturation, hue]
+}
+
+/// The same as [`scaled`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scaled_256(factor: __m256i, low: __m256i, high: __m256i) -> __m256i {
+    let low = _mm256_mulhi_epi16(_mm256_slli_epi16::<4>(factor), _mm256_slli_epi16::<4>(low));
+    let high = _mm256_mullo_epi16(factor, high);
+    let sum = _mm256_add_epi16(_mm256_add_epi16(low, high), _mm256_set1_epi16(8));
+    _mm256_srai_epi16::<4>(sum)
+}
+
+/// The same as [`hue_of`], from `turns · spread`.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn hue_of_256(plus_and_minus: __m256i, turned: __m256i, low: __m256i, high: __m256i) -> __m256i {
+    let ones = _mm256_set1_epi16(i16::from_le_bytes([1, 255]));
+    let difference = _mm256_maddubs_epi16(plus_and_minus, ones);
+    let hue = scaled_256(_mm256_add_epi16(difference, turned), low, high);
+    let is_negative = _mm256_srai_epi16::<15>(hue);
+    _mm256_add_epi16(hue, _mm256_and_si256(is_negative, _mm256_set1_epi16(180)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 //! of its own in that level's instructions. [`Simd`] says which form runs; all of them give the same
 //! bytes.
 
-#![expect(unsafe_code, reason = "calls of functions for instructions that were detected")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "calls of functions for instructions that were detected")
+)]
 
 pub(super) mod blur;
 pub(super) mod canny;

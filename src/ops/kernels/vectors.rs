@@ -216,6 +216,49 @@ pub(super) fn deinterleave_192(pixels: [__m512i; 3]) -> [__m512i; 3] {
     channels
 }
 
+/// The three channels of 32 pixels.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn deinterleave_96(pixels: &[u8; 96]) -> [__m256i; 3] {
+    /// For each channel, which bytes come from the second and the last third of 16 pixels, and where
+    /// its values then stand.
+    const MASKS_AND_ORDERS: [[[u8; 32]; 3]; 3] = {
+        let mut places = [[[0; 32]; 3]; 3];
+        let mut at = 0;
+        while at < 48 {
+            let (channel, pixel) = pixel_at(at);
+            let [second, last, order] = &mut places[channel];
+            let halves = [0, 16];
+            let mut half = 0;
+            while half < 2 {
+                let place = at % 16 + halves[half];
+                match at / 16 {
+                    0 => {}
+                    1 => second[place] = 255,
+                    _ => last[place] = 255,
+                }
+                order[pixel as usize + halves[half]] = byte(at % 16);
+                half += 1;
+            }
+            at += 1;
+        }
+        places
+    };
+    let [first, second, third] = pixels.as_chunks::<32>().0 else { unreachable!() };
+    let (first, second, third) = (load_32(first), load_32(second), load_32(third));
+    // Each holds a third of the left 16 pixels and one of the right 16.
+    let start = _mm256_permute2x128_si256::<0x30>(first, second);
+    let middle = _mm256_permute2x128_si256::<0x21>(first, third);
+    let end = _mm256_permute2x128_si256::<0x30>(second, third);
+    let mut channels = [start; 3];
+    for (channel, [of_second, of_last, order]) in channels.iter_mut().zip(&MASKS_AND_ORDERS) {
+        let two = _mm256_blendv_epi8(start, middle, load_32(of_second));
+        let all = _mm256_blendv_epi8(two, end, load_32(of_last));
+        *channel = _mm256_shuffle_epi8(all, load_32(order));
+    }
+    channels
+}
+
 /// Writes 32 pixels of the three channels.
 #[inline]
 #[target_feature(enable = "avx2")]
