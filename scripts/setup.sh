@@ -33,7 +33,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 if ! command -v cargo >/dev/null; then
-  say "cargo is missing: install Rust 1.88 or later (rustup, or your system's packages)"
+  say "cargo is missing: install Rust 1.89 or later (rustup, or your system's packages)"
   exit 1
 fi
 

@@ -28,6 +28,10 @@ fn chains() -> Vec<Vec<String>> {
         "canny sharpen canny:low=10,high=200 red blur:ksize=3",
         "gray heatmap canny:low=30,high=90 hsv",
         "invert invert",
+        "invert gamma:value=2 gray",
+        "brightness-contrast invert hsv",
+        "canny invert gamma:value=0.5",
+        "gamma:value=2 invert laplacian:overflow=wrap",
     ];
     let together = together.map(|texts| texts.split_whitespace().map(str::to_owned).collect());
     alone.chain(together).collect()
@@ -162,6 +166,50 @@ fn every_level_of_simd_gives_the_same() {
                 }
             }
         }
+    }
+}
+
+/// What the first round of `chain` makes of an image whose bytes, and those of the result, start at
+/// `offset` of an allocation; the other rounds as ever.
+fn filtered_at(offset: usize, image: &Image, chain: &Chain) -> Image {
+    let round = &chain.rounds()[0];
+    if round.is_global() {
+        return image.filtered(chain);
+    }
+    let (width, height, channels) =
+        (image.width, image.height, round.output_channels(image.channels));
+    let input = [&vec![7; offset][..], &image.bytes].concat();
+    let mut bytes = vec![99; offset + width * height * channels];
+    let mut out = BandMut::new(&mut bytes[offset..], width, channels, 0, height);
+    round.filter(Band::new(&input[offset..], width, image.channels, 0, height), &mut out);
+    assert!(bytes[..offset].iter().all(|value| *value == 99), "bytes before the result");
+    Image { bytes: bytes.split_off(offset), channels, ..*image }
+}
+
+#[test]
+fn every_width_at_every_level_gives_the_same() {
+    for texts in chains() {
+        let plain = chain(&texts, Simd::scalar());
+        for width in 1..=200 {
+            let channels = [3, 1, 3, 4][width % 4];
+            let image = Image::made(CONTENTS[width % 3], (width, 3, channels), width as u64);
+            let expected = image.filtered(&plain);
+            for simd in Simd::all() {
+                let got = filtered_at(width % 64, &image, &chain(&texts, simd));
+                assert_same(&got, &expected, &format!("{texts:?} {simd} {width}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn ops_in_one_chain_are_ops_one_by_one() {
+    let image = Image::made(Content::Scene, (301, 70, 3), 4);
+    for texts in chains() {
+        let apart = texts.iter().fold(image.clone(), |image, text| {
+            image.filtered(&chain(std::slice::from_ref(text), Simd::detect()))
+        });
+        assert_same(&image.filtered(&chain(&texts, Simd::detect())), &apart, &format!("{texts:?}"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernels::blur::{ColumnPair, RowPair, column_sums, row_sums};
+use super::kernels::blur::{ROW_SLACK, ROWS, column_sums, join_row, row_sums, split_row};
 use super::padding::PaddedRow;
 use super::{Kind, Op, OpEntry, Parameter, Simd, Step, gaussian};
 use crate::band::{Band, BandMut, rows_around};
@@ -34,33 +34,42 @@ pub(super) const OP: OpEntry = OpEntry {
 /// Separable blur: columns are summed in 16 bits, then rows in 32, rounded once at the end.
 #[derive(Debug)]
 pub(super) struct Blur {
-    /// From the middle to the end, in units of 1/256.
-    coefficients: Vec<u16>,
+    /// From one end to the other, in units of 1/256; the ends are not 0.
+    weights: Vec<u16>,
     simd: Simd,
 }
 
 impl Blur {
     /// A blur over `size` (odd) pixels each way; a `sigma` of 0 is taken from the size.
     pub(super) fn new(size: usize, sigma: f64, simd: Simd) -> Self {
-        let coefficients = gaussian::coefficients(size, sigma).split_off(size / 2);
-        Self { coefficients, simd }
+        let mut weights = gaussian::coefficients(size, sigma);
+        let zeros = weights.iter().take_while(|weight| **weight == 0).count();
+        weights.truncate(size - zeros);
+        weights.drain(..zeros);
+        Self { weights, simd }
     }
 
     fn radius(&self) -> usize {
-        self.coefficients.len() - 1
+        self.weights.len() / 2
     }
 
-    /// Distance from the middle and coefficient, without those of 0.
-    fn sides(&self) -> impl Iterator<Item = (usize, u16)> {
-        self.coefficients.iter().copied().enumerate().skip(1).filter(|(_, weight)| *weight > 0)
+    /// The sums of columns of the rows from `first` on; those from `end` on are of no use.
+    fn sum_columns(&self, input: Band<'_>, first: usize, end: usize, sums: &mut [Vec<i16>; ROWS]) {
+        let around = 0..self.weights.len() + ROWS - 1;
+        let last = end - 1 + 2 * self.radius();
+        let rows = around.map(|offset| {
+            let row = (first + offset).min(last).cast_signed() - self.radius().cast_signed();
+            input.row_reflected(row)
+        });
+        column_sums(self.simd, &rows.collect::<Vec<_>>(), &self.weights, sums);
     }
 }
 
 impl Op for Blur {
     fn cost(&self) -> f32 {
         #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
-        let pairs = self.radius() as f32;
-        0.25 + 0.06 * pairs
+        let radius = self.radius() as f32;
+        0.2 + 0.04 * radius
     }
 
     fn input_rows(&self, output: Range<usize>, height: usize) -> Range<usize> {
@@ -68,31 +77,28 @@ impl Op for Blur {
     }
 
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {
-        let (radius, channels) = (self.radius(), input.channels());
-        let columns: Vec<ColumnPair> = self
-            .sides()
-            .map(|(distance, weight)| ColumnPair {
-                left: (radius - distance) * channels,
-                right: (radius + distance) * channels,
-                weight: u32::from(weight),
-            })
-            .collect();
-        let weight = self.coefficients[0];
-        let mut sums = PaddedRow::new(input.width(), channels, radius, radius);
-        let mut pairs = Vec::with_capacity(radius);
-        for row in rows {
-            let at = |distance: isize| input.row_reflected(row.cast_signed() + distance);
-            pairs.clear();
-            pairs.extend(self.sides().map(|(distance, weight)| RowPair {
-                above: at(-distance.cast_signed()),
-                below: at(distance.cast_signed()),
-                weight,
-            }));
-            column_sums(self.simd, at(0), weight, &pairs, sums.own_mut());
-            sums.reflect();
-            let middle = radius * channels;
-            let out = out.row_mut(row);
-            row_sums(self.simd, sums.all(), middle, u32::from(weight), &columns, out);
+        let (width, radius) = (input.width(), self.radius());
+        let mut sums = std::array::from_fn(|_| vec![0; input.stride()]);
+        let padded = PaddedRow::new(width, 1, radius, radius + ROW_SLACK);
+        let mut planes = [padded.clone(), padded.clone(), padded];
+        let mut blurred = [vec![0; width], vec![0; width], vec![0; width]];
+        for first in rows.clone().step_by(ROWS) {
+            self.sum_columns(input, first, rows.end, &mut sums);
+            for (row, sums) in (first..rows.end).zip(&sums) {
+                let out = out.row_mut(row);
+                if input.channels() == 1 {
+                    planes[0].own_mut().copy_from_slice(sums);
+                    planes[0].reflect();
+                    row_sums(self.simd, planes[0].all(), &self.weights, out);
+                } else {
+                    split_row(self.simd, sums, planes.each_mut().map(PaddedRow::own_mut));
+                    for (plane, blurred) in planes.iter_mut().zip(&mut blurred) {
+                        plane.reflect();
+                        row_sums(self.simd, plane.all(), &self.weights, blurred);
+                    }
+                    join_row(self.simd, blurred.each_ref().map(Vec::as_slice), out);
+                }
+            }
         }
     }
 }

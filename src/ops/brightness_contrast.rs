@@ -24,7 +24,7 @@ pub(super) const OP: OpEntry = OpEntry {
     build: |params| {
         #[expect(clippy::cast_possible_truncation, reason = "OpenCV computes in single precision")]
         let (alpha, beta) = (params.number("alpha") as f32, params.number("beta") as f32);
-        let table = Table::of(|value| scaled(value, alpha, beta));
+        let table = Table::of(|value| scaled(value, alpha, beta), params.simd());
         Ok(vec![Step::rows(table)])
     },
 };

@@ -35,23 +35,23 @@ pub(super) const OP: OpEntry = OpEntry {
         let (low, high) = (whole(params.number("low")), whole(params.number("high")));
         let candidates = Candidates { low: low.min(high), high: low.max(high), simd };
         Ok(vec![
-            Step::rows(Gray { simd }),
+            Step::rows(Gray::new(simd)),
             Step::rows(candidates),
             Step::Global(Box::new(Hysteresis)),
         ])
     },
 };
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2040")]
-fn whole(threshold: f64) -> u16 {
-    threshold.floor() as u16
+#[expect(clippy::cast_possible_truncation, reason = "0 to 2040")]
+fn whole(threshold: f64) -> i16 {
+    threshold.floor() as i16
 }
 
 /// Thinned edges of gray: 0, [`WEAK`] or [`STRONG`].
 #[derive(Debug)]
 struct Candidates {
-    low: u16,
-    high: u16,
+    low: i16,
+    high: i16,
     simd: Simd,
 }
 
@@ -60,7 +60,7 @@ const _: () = assert!(WEAK == 1 && STRONG == 2);
 
 impl Op for Candidates {
     fn cost(&self) -> f32 {
-        0.45
+        0.4
     }
 
     fn input_rows(&self, output: Range<usize>, height: usize) -> Range<usize> {
@@ -93,8 +93,8 @@ struct Gradients<'a> {
     smooth: PaddedRow<i16>,
     slope: PaddedRow<i16>,
     along: [(Vec<i16>, Vec<i16>); 2],
-    magnitudes: [PaddedRow<u16>; 3],
-    outside: PaddedRow<u16>,
+    magnitudes: [PaddedRow<i16>; 3],
+    outside: PaddedRow<i16>,
 }
 
 impl<'a> Gradients<'a> {
@@ -130,7 +130,7 @@ impl<'a> Gradients<'a> {
     }
 
     /// Magnitudes of a row that was made, or 0 outside the image.
-    fn magnitude(&self, row: Option<usize>) -> &[u16] {
+    fn magnitude(&self, row: Option<usize>) -> &[i16] {
         match row.filter(|row| *row < self.input.height()) {
             Some(row) => self.magnitudes[row % 3].all(),
             None => self.outside.all(),

@@ -62,8 +62,8 @@ fn push(rounds: &mut Vec<Round>, step: Step) {
     };
     let mut round = if fits { rounds.pop().unwrap_or_default() } else { Round::default() };
     match step {
-        Step::Rows(op) if pass_done && fits => round.after.push(op),
-        Step::Rows(op) => round.before.push(op),
+        Step::Rows(op) if pass_done && fits => append(&mut round.after, op),
+        Step::Rows(op) => append(&mut round.before, op),
         Step::Global(pass) => round.pass = Some(pass),
     }
     rounds.push(round);
@@ -72,6 +72,18 @@ fn push(rounds: &mut Vec<Round>, step: Step) {
 /// Whether the op makes each row from that row alone.
 fn is_point(op: &dyn Op) -> bool {
     op.input_rows(1..2, 3) == (1..2)
+}
+
+/// Adds `op`, as one with the last of `ops` if that is a table and the two make one op.
+fn append(ops: &mut Vec<Box<dyn Op>>, op: Box<dyn Op>) {
+    let table = ops.last().and_then(|last| last.as_table());
+    match table.and_then(|table| op.after(&table)) {
+        Some(both) => {
+            ops.pop();
+            ops.push(both);
+        }
+        None => ops.push(op),
+    }
 }
 
 /// A piece of a chain that a cut can do alone: ops on rows, then perhaps a global pass and ops on

@@ -15,7 +15,7 @@ pub(super) const OP: OpEntry = OpEntry {
     samples: &["value=2.2", "value=0.45"],
     build: |params| {
         let exponent = 1.0 / params.number("value");
-        let table = Table::of(|value| corrected(value, exponent));
+        let table = Table::of(|value| corrected(value, exponent), params.simd());
         Ok(vec![Step::rows(table)])
     },
 };

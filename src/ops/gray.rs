@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::table::Table;
 use super::{Op, OpEntry, Simd, Step, kernels};
 use crate::band::{Band, BandMut};
 
@@ -10,13 +11,21 @@ pub(super) const OP: OpEntry = OpEntry {
     summary: "Gray by the BT.601 weights, as OpenCV's COLOR_BGR2GRAY",
     parameters: &[],
     samples: &[""],
-    build: |params| Ok(vec![Step::rows(Gray { simd: params.simd() })]),
+    build: |params| Ok(vec![Step::rows(Gray::new(params.simd()))]),
 };
 
 /// `(9798 R + 19235 G + 3735 B + 16384) >> 15`; gray stays as it is.
 #[derive(Debug)]
 pub(super) struct Gray {
-    pub(super) simd: Simd,
+    /// What each value is replaced by beforehand.
+    table: Option<Table>,
+    simd: Simd,
+}
+
+impl Gray {
+    pub(super) fn new(simd: Simd) -> Self {
+        Self { table: None, simd }
+    }
 }
 
 impl Op for Gray {
@@ -25,15 +34,25 @@ impl Op for Gray {
     }
 
     fn cost(&self) -> f32 {
-        0.5
+        0.15
+    }
+
+    fn after(&self, table: &Table) -> Option<Box<dyn Op>> {
+        let table = match &self.table {
+            Some(own) => table.then(own),
+            None => table.clone(),
+        };
+        Some(Box::new(Self { table: Some(table), simd: self.simd }))
     }
 
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {
         let bytes = input.slice(rows).bytes();
-        if input.channels() == 1 {
-            out.bytes_mut().copy_from_slice(bytes);
-        } else {
-            kernels::gray::gray_row(self.simd, bytes, out.bytes_mut());
+        let (out, simd) = (out.bytes_mut(), self.simd);
+        match (&self.table, input.channels()) {
+            (None, 1) => out.copy_from_slice(bytes),
+            (None, _) => kernels::gray::gray_row(simd, bytes, out),
+            (Some(table), 1) => kernels::point::look_up_row(simd, bytes, table.values(), out),
+            (Some(table), _) => kernels::gray::gray_of_table_row(simd, bytes, table.values(), out),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::gray::Gray;
-use super::{Op, OpEntry, Step, kernels};
+use super::{Op, OpEntry, Simd, Step, kernels};
 use crate::band::{Band, BandMut};
 
 pub(super) const OP: OpEntry = OpEntry {
@@ -14,22 +14,25 @@ pub(super) const OP: OpEntry = OpEntry {
     samples: &[""],
     build: |params| {
         let simd = params.simd();
-        Ok(vec![Step::rows(Gray { simd }), Step::rows(Jet::new())])
+        Ok(vec![Step::rows(Gray::new(simd)), Step::rows(Jet::new(simd))])
     },
 };
 
-/// Gray to R, G, B by a table.
+/// Gray to R, G, B by tables.
 struct Jet {
-    colours: [[u8; 3]; 256],
+    tables: [[u8; 256]; 3],
+    simd: Simd,
 }
 
 impl Jet {
-    fn new() -> Self {
-        let mut colours = [[0; 3]; 256];
-        for (gray, colour) in (0..=255).zip(&mut colours) {
-            *colour = jet(gray);
+    fn new(simd: Simd) -> Self {
+        let mut tables = [[0; 256]; 3];
+        for gray in 0..=255 {
+            for (table, value) in tables.iter_mut().zip(jet(gray)) {
+                table[usize::from(gray)] = value;
+            }
         }
-        Self { colours }
+        Self { tables, simd }
     }
 }
 
@@ -69,11 +72,11 @@ impl Op for Jet {
     }
 
     fn cost(&self) -> f32 {
-        0.2
+        0.1
     }
 
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {
         let bytes = input.slice(rows).bytes();
-        kernels::point::look_up_triples_row(bytes, &self.colours, out.bytes_mut());
+        kernels::point::look_up_triples_row(self.simd, bytes, &self.tables, out.bytes_mut());
     }
 }

@@ -25,7 +25,7 @@ impl Op for Hsv {
     }
 
     fn cost(&self) -> f32 {
-        0.4
+        0.1
     }
 
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::table::Table;
 use super::{Op, OpEntry, Simd, Step, kernels};
 use crate::band::{Band, BandMut};
 
@@ -21,6 +22,10 @@ struct Invert {
 impl Op for Invert {
     fn cost(&self) -> f32 {
         0.05
+    }
+
+    fn as_table(&self) -> Option<Table> {
+        Some(Table::of(|value| 255 - value, self.simd))
     }
 
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::gray::Gray;
 use super::kernels::stencil::laplacian_row;
-use super::padding::PaddedRow;
 use super::{Kind, Op, OpEntry, Parameter, Simd, Step};
 use crate::band::{Band, BandMut, rows_around};
 
@@ -20,7 +19,7 @@ pub(super) const OP: OpEntry = OpEntry {
     samples: &["", "overflow=wrap"],
     build: |params| {
         let (simd, wrap) = (params.simd(), params.choice("overflow") == "wrap");
-        Ok(vec![Step::rows(Gray { simd }), Step::rows(Laplacian { wrap, simd })])
+        Ok(vec![Step::rows(Gray::new(simd)), Step::rows(Laplacian { wrap, simd })])
     },
 };
 
@@ -41,13 +40,9 @@ impl Op for Laplacian {
     }
 
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {
-        let mut middle = PaddedRow::new(input.width(), 1, 1, 1);
         for row in rows {
             let at = |distance: isize| input.row_reflected(row.cast_signed() + distance);
-            middle.own_mut().copy_from_slice(at(0));
-            middle.reflect();
-            let out = out.row_mut(row);
-            laplacian_row(self.simd, at(-1), middle.all(), at(1), self.wrap, out);
+            laplacian_row(self.simd, at(-1), at(0), at(1), self.wrap, out.row_mut(row));
         }
     }
 }

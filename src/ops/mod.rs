@@ -39,6 +39,7 @@ pub use global_pass::{AnyGlobalPass, GlobalPass};
 pub use kernels::Simd;
 pub use parameter::{Kind, Matrix, Parameter, Params, Value};
 pub use spec::OpSpec;
+pub use table::Table;
 
 /// All ops, in the order `--help` shows them.
 pub const OPS: &[&OpEntry] = &[
@@ -75,6 +76,16 @@ pub trait Op: Send + Sync + Debug {
     /// Both ends never move up when `output` moves down.
     fn input_rows(&self, output: Range<usize>, _height: usize) -> Range<usize> {
         output
+    }
+
+    /// The op as a table, if it makes each value from that value alone.
+    fn as_table(&self) -> Option<Table> {
+        None
+    }
+
+    /// One op that does the same as `table` and then this one, if there is one.
+    fn after(&self, table: &Table) -> Option<Box<dyn Op>> {
+        Some(Box::new(table.then(&self.as_table()?)))
     }
 
     /// Writes image rows `rows` to `out`, which holds just these; `input` holds at least

@@ -30,7 +30,17 @@ impl<T: Copy + Default> PaddedRow<T> {
 
     /// Fills the room by the reflect-101 rule.
     pub(super) fn reflect(&mut self) {
-        self.fill(reflect_101);
+        let (first, last) = (self.before, self.before + self.width - 1);
+        let room = self.before.max(self.values.len() / self.channels - self.before - self.width);
+        if self.channels > 1 || room >= self.width {
+            return self.fill(reflect_101);
+        }
+        for distance in 1..=first {
+            self.values[first - distance] = self.values[first + distance];
+        }
+        for distance in 1..self.values.len() - last {
+            self.values[last + distance] = self.values[last - distance];
+        }
     }
 
     /// Fills the room with the first and the last pixel.
@@ -44,7 +54,9 @@ impl<T: Copy + Default> PaddedRow<T> {
         for pixel in outside {
             let column = pixel.cast_signed() - self.before.cast_signed();
             let from = (stand_in(column, self.width) + self.before) * self.channels;
-            self.values.copy_within(from..from + self.channels, pixel * self.channels);
+            for channel in 0..self.channels {
+                self.values[pixel * self.channels + channel] = self.values[from + channel];
+            }
         }
     }
 }

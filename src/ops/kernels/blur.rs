@@ -1,81 +1,158 @@
 //! Sums with symmetric weights, along columns and along rows.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
 use super::{chunk_starts, kernel, lanes};
+#[cfg(target_arch = "x86_64")]
+use super::{lanes_mut, vectors};
 
 /// Values summed at once, few enough for the sums to stay in registers.
 const COLUMN_LANES: usize = 64;
 const ROW_LANES: usize = 32;
 
-/// Two rows of one weight, at the same distance above and below.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::ops) struct RowPair<'a> {
-    pub(in crate::ops) above: &'a [u8],
-    pub(in crate::ops) below: &'a [u8],
-    pub(in crate::ops) weight: u16,
-}
+/// Rows that are made at once.
+pub(in crate::ops) const ROWS: usize = 4;
 
-/// Two values of one weight, counted from the start of a padded row.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::ops) struct ColumnPair {
-    pub(in crate::ops) left: usize,
-    pub(in crate::ops) right: usize,
-    pub(in crate::ops) weight: u32,
-}
+/// Values behind those that [`row_sums`] needs, of which it makes no use but which must be there.
+pub(in crate::ops) const ROW_SLACK: usize = 33;
 
-#[inline(always)]
-fn column_sum<const N: usize>(
-    middle: &[u8],
-    weight: u16,
-    pairs: &[RowPair<'_>],
-    start: usize,
-) -> [u16; N] {
-    let mut sums = [0; N];
-    for (sum, value) in sums.iter_mut().zip(lanes::<_, N>(middle, start)) {
-        *sum = u16::from(*value) * weight;
-    }
-    for pair in pairs {
-        let (above, below) = (lanes::<_, N>(pair.above, start), lanes::<_, N>(pair.below, start));
-        for lane in 0..N {
-            sums[lane] += (u16::from(above[lane]) + u16::from(below[lane])) * pair.weight;
-        }
-    }
-    sums
-}
+/// Half a unit, and the 2^15 by which each sum is less; all weights are 256.
+const ROUND: i32 = (1 << 15) + (256 << 15);
+
+/// The most weights there are.
+#[cfg(target_arch = "x86_64")]
+const MAX_WEIGHTS: usize = 255;
 
 kernel! {
-    /// Writes the weighted sum of a row and pairs of rows around it; the weights sum up to 256, so
-    /// that a sum fits.
-    fn column_sums(middle: &[u8], weight: u16, pairs: &[RowPair<'_>], sums: &mut [u16]) {
-        for start in chunk_starts(sums.len(), COLUMN_LANES) {
-            let chunk = column_sum::<COLUMN_LANES>(middle, weight, pairs, start);
-            sums[start..start + COLUMN_LANES].copy_from_slice(&chunk);
+    /// Writes [`ROWS`] rows, each the weighted sum of as many rows as there are weights, the first
+    /// from the first of `rows` on; less 2^15. The weights sum up to 256, so that a sum fits.
+    fn column_sums(rows: &[&[u8]], weights: &[u16], sums: &mut [Vec<i16>; ROWS]) {
+        column_sums_in_pairs(rows, weights, sums);
+    }
+    avx2 {
+        let len = sums[0].len();
+        // Two products at a time are summed in 16 bits with a sign.
+        if len < 32 || weights.len() < 2 || weights.windows(2).any(|two| two[0] + two[1] > 128) {
+            return column_sums_in_pairs(rows, weights, sums);
         }
-        if sums.len() < COLUMN_LANES {
-            for (start, sum) in sums.iter_mut().enumerate() {
-                [*sum] = column_sum::<1>(middle, weight, pairs, start);
+        let (rows, twos) = (groups_of_rows(rows), weights_of_rows(weights));
+        for start in chunk_starts(len, 32) {
+            let found = column_sums_256(&rows, &twos, start);
+            for (row, found) in sums.iter_mut().zip(found) {
+                vectors::store_words_32(found, lanes_mut(row, start));
+            }
+        }
+    }
+    avx512 {
+        let len = sums[0].len();
+        // Weights have 8 bits with a sign.
+        if len < 64 || weights.iter().any(|weight| *weight > 127) {
+            return column_sums_in_pairs(rows, weights, sums);
+        }
+        let (rows, fours) = (groups_of_rows(rows), weights_of_rows(weights));
+        for start in chunk_starts(len, 64) {
+            let found = column_sums_512(&rows, &fours, start);
+            for (row, found) in sums.iter_mut().zip(found) {
+                vectors::store_words_64(found, lanes_mut(row, start));
             }
         }
     }
 }
 
 #[inline(always)]
-fn row_sum<const N: usize>(
-    sums: &[u16],
-    middle: usize,
-    weight: u32,
-    pairs: &[ColumnPair],
-    start: usize,
-    out: &mut [u8],
-) {
-    let mut totals = [0u32; N];
-    for (total, sum) in totals.iter_mut().zip(lanes::<_, N>(sums, start + middle)) {
-        *total = u32::from(*sum) * weight + 32768;
+fn column_sums_in_pairs(rows: &[&[u8]], weights: &[u16], sums: &mut [Vec<i16>; ROWS]) {
+    for (index, sums) in sums.iter_mut().enumerate() {
+        let rows = &rows[index..index + weights.len()];
+        for start in chunk_starts(sums.len(), COLUMN_LANES) {
+            let chunk = column_sum::<COLUMN_LANES>(rows, weights, start);
+            sums[start..start + COLUMN_LANES].copy_from_slice(&chunk);
+        }
+        if sums.len() < COLUMN_LANES {
+            for (start, sum) in sums.iter_mut().enumerate() {
+                [*sum] = column_sum::<1>(rows, weights, start);
+            }
+        }
     }
-    for pair in pairs {
-        let left = lanes::<_, N>(sums, start + pair.left);
-        let right = lanes::<_, N>(sums, start + pair.right);
+}
+
+#[inline(always)]
+fn column_sum<const N: usize>(rows: &[&[u8]], weights: &[u16], start: usize) -> [i16; N] {
+    let half = weights.len() / 2;
+    let mut sums = [0; N];
+    for (sum, value) in sums.iter_mut().zip(lanes::<_, N>(rows[half], start)) {
+        *sum = u16::from(*value) * weights[half];
+    }
+    for index in 0..half {
+        let (above, below) = (rows[index], rows[rows.len() - 1 - index]);
+        let weight = weights[index];
+        let (above, below) = (lanes::<_, N>(above, start), lanes::<_, N>(below, start));
         for lane in 0..N {
-            totals[lane] += (u32::from(left[lane]) + u32::from(right[lane])) * pair.weight;
+            sums[lane] += (u16::from(above[lane]) + u16::from(below[lane])) * weight;
+        }
+    }
+    let mut signed = [0; N];
+    for (signed, sum) in signed.iter_mut().zip(sums) {
+        *signed = (sum ^ 1 << 15).cast_signed();
+    }
+    signed
+}
+
+kernel! {
+    /// Writes the weighted sum of as many values from each of `sums` on as there are weights, in
+    /// units of 2^-16, rounded half up; `sums` are less by 2^15 than they should be, and
+    /// [`ROW_SLACK`] more than that takes.
+    fn row_sums(sums: &[i16], weights: &[u16], out: &mut [u8]) {
+        row_sums_in_pairs(sums, weights, out);
+    }
+    avx2 {
+        if out.len() < 32 {
+            return row_sums_in_pairs(sums, weights, out);
+        }
+        let (twos, pairs) = twos_of_weights(weights);
+        for start in chunk_starts(out.len(), 32) {
+            let found = row_sums_256(sums, &twos[..pairs], start);
+            vectors::store_32(found, lanes_mut(out, start));
+        }
+    }
+    avx512 {
+        if out.len() < 64 {
+            return row_sums_in_pairs(sums, weights, out);
+        }
+        let (twos, pairs) = twos_of_weights(weights);
+        for start in chunk_starts(out.len(), 64) {
+            let found = row_sums_512(sums, &twos[..pairs], start);
+            vectors::store_64(found, lanes_mut(out, start));
+        }
+    }
+}
+
+#[inline(always)]
+fn row_sums_in_pairs(sums: &[i16], weights: &[u16], out: &mut [u8]) {
+    for start in chunk_starts(out.len(), ROW_LANES) {
+        row_sum::<ROW_LANES>(sums, weights, start, &mut out[start..start + ROW_LANES]);
+    }
+    if out.len() < ROW_LANES {
+        for (start, value) in out.chunks_exact_mut(1).enumerate() {
+            row_sum::<1>(sums, weights, start, value);
+        }
+    }
+}
+
+#[inline(always)]
+fn row_sum<const N: usize>(sums: &[i16], weights: &[u16], start: usize, out: &mut [u8]) {
+    let last = weights.len() - 1;
+    let half = last / 2;
+    let mut totals = [0; N];
+    for (total, sum) in totals.iter_mut().zip(lanes::<_, N>(sums, start + half)) {
+        *total = i32::from(*sum) * i32::from(weights[half]) + ROUND;
+    }
+    for (at, weight) in weights[..half].iter().enumerate() {
+        let left = lanes::<_, N>(sums, start + at);
+        let right = lanes::<_, N>(sums, start + last - at);
+        let weight = i32::from(*weight);
+        for lane in 0..N {
+            totals[lane] += (i32::from(left[lane]) + i32::from(right[lane])) * weight;
         }
     }
     for (out, total) in out.iter_mut().zip(totals) {
@@ -83,18 +160,212 @@ fn row_sum<const N: usize>(
     }
 }
 
-kernel! {
-    /// Writes the weighted sum of the values of a padded row that stand at `middle` and `pairs`,
-    /// in units of 2^-16, rounded half up.
-    fn row_sums(sums: &[u16], middle: usize, weight: u32, pairs: &[ColumnPair], out: &mut [u8]) {
-        for start in chunk_starts(out.len(), ROW_LANES) {
-            let chunk = &mut out[start..start + ROW_LANES];
-            row_sum::<ROW_LANES>(sums, middle, weight, pairs, start, chunk);
+/// For each `N` rows, the weights with which they enter each of the sums.
+#[cfg(target_arch = "x86_64")]
+fn weights_of_rows<const N: usize>(weights: &[u16]) -> Vec<[[u8; N]; ROWS]> {
+    let weight = |at: Option<usize>| at.and_then(|at| weights.get(at)).map_or(0, |weight| *weight);
+    let groups = 0..(weights.len() + ROWS - 1).div_ceil(N);
+    let group = |group: usize| {
+        std::array::from_fn(|row| {
+            std::array::from_fn(|at| weight((N * group + at).checked_sub(row)).to_le_bytes()[0])
+        })
+    };
+    groups.map(group).collect()
+}
+
+/// The rows in groups of `N`; the last row makes the last group full.
+#[cfg(target_arch = "x86_64")]
+fn groups_of_rows<'a, const N: usize>(rows: &[&'a [u8]]) -> Vec<[&'a [u8]; N]> {
+    let groups = 0..rows.len().div_ceil(N);
+    let row = |index: usize| rows[index.min(rows.len() - 1)];
+    groups.map(|group| std::array::from_fn(|at| row(N * group + at))).collect()
+}
+
+/// 32 sums of each row.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn column_sums_256(
+    rows: &[[&[u8]; 2]],
+    twos: &[[[u8; 2]; ROWS]],
+    start: usize,
+) -> [[__m256i; 2]; ROWS] {
+    let mut sums = [[_mm256_set1_epi16(i16::MIN); 2]; ROWS];
+    for ([first, second], weights) in rows.iter().zip(twos) {
+        let first = vectors::load_32(lanes(first, start));
+        let second = vectors::load_32(lanes(second, start));
+        let low = _mm256_unpacklo_epi8(first, second);
+        let high = _mm256_unpackhi_epi8(first, second);
+        for (sums, weights) in sums.iter_mut().zip(weights) {
+            let weights = _mm256_set1_epi16(i16::from_le_bytes(*weights));
+            sums[0] = _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(low, weights));
+            sums[1] = _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(high, weights));
         }
-        if out.len() < ROW_LANES {
-            for (start, value) in out.chunks_exact_mut(1).enumerate() {
-                row_sum::<1>(sums, middle, weight, pairs, start, value);
+    }
+    let mut ordered = sums;
+    for (ordered, [low, high]) in ordered.iter_mut().zip(sums) {
+        ordered[0] = _mm256_permute2x128_si256::<0x20>(low, high);
+        ordered[1] = _mm256_permute2x128_si256::<0x31>(low, high);
+    }
+    ordered
+}
+
+/// 64 sums of each row.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn column_sums_512(
+    rows: &[[&[u8]; 4]],
+    fours: &[[[u8; 4]; ROWS]],
+    start: usize,
+) -> [[__m512i; 2]; ROWS] {
+    let mut sums = [[_mm512_set1_epi32(i32::from(i16::MIN)); 4]; ROWS];
+    for (rows, weights) in rows.iter().zip(fours) {
+        for row in rows {
+            vectors::prefetch(row, start + 192);
+        }
+        let columns = vectors::load_columns(*rows, start);
+        for (sums, weights) in sums.iter_mut().zip(weights) {
+            let weights = _mm512_set1_epi32(i32::from_le_bytes(*weights));
+            for (sum, columns) in sums.iter_mut().zip(columns) {
+                *sum = _mm512_dpbusd_epi32(*sum, columns, weights);
             }
         }
+    }
+    let mut packed = [[_mm512_setzero_si512(); 2]; ROWS];
+    for (packed, sums) in packed.iter_mut().zip(sums) {
+        let left = _mm512_packs_epi32(sums[0], sums[1]);
+        let right = _mm512_packs_epi32(sums[2], sums[3]);
+        // Lanes of 8 sums, by turns from the one and the other.
+        let low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+        let high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+        packed[0] = _mm512_permutex2var_epi64(left, low, right);
+        packed[1] = _mm512_permutex2var_epi64(left, high, right);
+    }
+    packed
+}
+
+/// The weights two by two, and how many twos they are.
+#[cfg(target_arch = "x86_64")]
+fn twos_of_weights(weights: &[u16]) -> ([i32; MAX_WEIGHTS.div_ceil(2)], usize) {
+    let mut twos = [0; MAX_WEIGHTS.div_ceil(2)];
+    for (two, weights) in twos.iter_mut().zip(weights.chunks(2)) {
+        let second = weights.get(1).map_or(0, |weight| i32::from(*weight));
+        *two = i32::from(weights[0]) | second << 16;
+    }
+    (twos, weights.len().div_ceil(2))
+}
+
+/// 32 values.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn row_sums_256(sums: &[i16], twos: &[i32], start: usize) -> __m256i {
+    // From even places on, and from odd ones.
+    let mut totals = [_mm256_set1_epi32(ROUND); 4];
+    for (index, weights) in twos.iter().enumerate() {
+        let weights = _mm256_set1_epi32(*weights);
+        let at: &[i16; 33] = lanes(sums, start + 2 * index);
+        let windows = [
+            vectors::load_words_16(lanes(at, 0)),
+            vectors::load_words_16(lanes(at, 1)),
+            vectors::load_words_16(lanes(at, 16)),
+            vectors::load_words_16(lanes(at, 17)),
+        ];
+        for (total, window) in totals.iter_mut().zip(windows) {
+            *total = _mm256_add_epi32(*total, _mm256_madd_epi16(window, weights));
+        }
+    }
+    let [even_left, odd_left, even_right, odd_right] = totals;
+    let left = _mm256_blend_epi16::<0xAA>(_mm256_srli_epi32::<16>(even_left), odd_left);
+    let right = _mm256_blend_epi16::<0xAA>(_mm256_srli_epi32::<16>(even_right), odd_right);
+    _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(left, right))
+}
+
+/// 64 values.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn row_sums_512(sums: &[i16], twos: &[i32], start: usize) -> __m512i {
+    let one = _mm512_set1_epi32(1);
+    let mut totals = [_mm512_set1_epi32(ROUND); 4];
+    // Windows come from memory and out of vectors by turns, since either way has its limit.
+    for (index, twos) in twos.chunks(16).enumerate() {
+        let at: &[i16; 96] = lanes(sums, start + 32 * index);
+        let even = [
+            vectors::load_words_32(lanes(at, 0)),
+            vectors::load_words_32(lanes(at, 32)),
+            vectors::load_words_32(lanes(at, 64)),
+        ];
+        let mut shift = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        for (offset, weights) in twos.iter().enumerate() {
+            let weights = _mm512_set1_epi32(*weights);
+            let odd: &[i16; 64] = lanes(sums, start + 32 * index + 2 * offset + 1);
+            let windows = [
+                _mm512_permutex2var_epi32(even[0], shift, even[1]),
+                vectors::load_words_32(lanes(odd, 0)),
+                _mm512_permutex2var_epi32(even[1], shift, even[2]),
+                vectors::load_words_32(lanes(odd, 32)),
+            ];
+            for (total, window) in totals.iter_mut().zip(windows) {
+                *total = _mm512_dpwssd_epi32(*total, window, weights);
+            }
+            shift = _mm512_add_epi32(shift, one);
+        }
+    }
+    // The third byte of each four is the result.
+    let [even_left, odd_left, even_right, odd_right] = totals;
+    let left = _mm512_mask_blend_epi16(0xAAAA_AAAA, _mm512_srli_epi32::<16>(even_left), odd_left);
+    let right =
+        _mm512_mask_blend_epi16(0xAAAA_AAAA, _mm512_srli_epi32::<16>(even_right), odd_right);
+    let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    _mm512_permutexvar_epi64(order, _mm512_packus_epi16(left, right))
+}
+
+kernel! {
+    /// Writes the three channels of a row apart.
+    fn split_row(row: &[i16], channels: [&mut [i16]; 3]) {
+        let [first, second, third] = channels;
+        let out = first.iter_mut().zip(second).zip(third);
+        for (((first, second), third), pixel) in out.zip(row.as_chunks::<3>().0) {
+            [*first, *second, *third] = *pixel;
+        }
+    }
+}
+
+kernel! {
+    /// Writes the three channels of a row pixel by pixel.
+    fn join_row(channels: [&[u8]; 3], out: &mut [u8]) {
+        join(channels, out);
+    }
+    avx2 {
+        let [first, second, third] = channels.map(|channel| channel.as_chunks::<32>());
+        let (chunks, rest) = out.as_chunks_mut();
+        let inputs = first.0.iter().zip(second.0).zip(third.0);
+        for (out, ((first, second), third)) in chunks.iter_mut().zip(inputs) {
+            let channels =
+                [vectors::load_32(first), vectors::load_32(second), vectors::load_32(third)];
+            vectors::interleave_96(channels, out);
+        }
+        join([first.1, second.1, third.1], rest);
+    }
+    avx512 {
+        let [first, second, third] = channels.map(|channel| channel.as_chunks::<64>());
+        let (chunks, rest) = out.as_chunks_mut();
+        let inputs = first.0.iter().zip(second.0).zip(third.0);
+        for (out, ((first, second), third)) in chunks.iter_mut().zip(inputs) {
+            let channels =
+                [vectors::load_64(first), vectors::load_64(second), vectors::load_64(third)];
+            vectors::interleave_192(channels, out);
+        }
+        join([first.1, second.1, third.1], rest);
+    }
+}
+
+#[inline(always)]
+fn join([first, second, third]: [&[u8]; 3], out: &mut [u8]) {
+    let values = first.iter().zip(second).zip(third);
+    for (out, ((first, second), third)) in out.as_chunks_mut::<3>().0.iter_mut().zip(values) {
+        *out = [*first, *second, *third];
     }
 }

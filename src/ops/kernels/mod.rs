@@ -1,9 +1,13 @@
 //! Loops over rows of values, each written once and compiled for several instruction sets.
 //!
-//! A kernel is a plain loop that the compiler vectorises. [`Simd`] says which of its compiled forms
-//! runs; all of them give the same bytes.
+//! A kernel is a plain loop that the compiler vectorises; where that falls short, a level has a form
+//! of its own in that level's instructions. [`Simd`] says which form runs; all of them give the same
+//! bytes.
 
-#![expect(unsafe_code, reason = "calls of functions for instructions that were detected")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "calls of functions for instructions that were detected")
+)]
 
 pub(super) mod blur;
 pub(super) mod canny;
@@ -12,6 +16,8 @@ pub(super) mod gray;
 pub(super) mod hsv;
 pub(super) mod point;
 pub(super) mod stencil;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 use std::fmt::{self, Display};
 use std::sync::Once;
@@ -63,6 +69,18 @@ impl Simd {
         Self(Level::Scalar)
     }
 
+    /// Whether it has dot products of four bytes: the kernels that sum in whole numbers then beat those
+    /// in single precision.
+    pub(super) fn has_dot_products(self) -> bool {
+        match self.0 {
+            Level::Scalar => false,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => true,
+        }
+    }
+
     /// Every level this CPU has, the plainest first.
     #[must_use]
     pub fn all() -> Vec<Self> {
@@ -74,7 +92,9 @@ impl Simd {
             let avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl");
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx512vnni");
             levels.extend(avx2.then_some(Self(Level::Avx2)));
             levels.extend((avx2 && avx512).then_some(Self(Level::Avx512)));
         }
@@ -94,9 +114,13 @@ impl Display for Simd {
     }
 }
 
-/// Compiles the body of a function for every level and picks one by a leading [`Simd`] argument.
+/// Compiles the body of a function for every level and picks one by a leading [`Simd`] argument. The
+/// body may be followed by `avx2` and `avx512` blocks that take its place at these levels.
 macro_rules! kernel {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
+    (
+        $(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block
+        $(avx2 $avx2:block)? $(avx512 $avx512:block)?
+    ) => {
         $(#[$doc])*
         pub(in crate::ops) fn $name(simd: $crate::ops::kernels::Simd, $($arg: $type),*) {
             #[inline(always)]
@@ -105,13 +129,14 @@ macro_rules! kernel {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             fn avx2($($arg: $type),*) {
-                source($($arg),*);
+                $crate::ops::kernels::kernel!(@first $($avx2)? { source($($arg),*) })
             }
 
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+            #[target_feature(enable = "avx512vbmi,avx512vnni")]
             fn avx512($($arg: $type),*) {
-                source($($arg),*);
+                $crate::ops::kernels::kernel!(@first $($avx512)? { source($($arg),*) })
             }
 
             match simd.0 {
@@ -125,6 +150,7 @@ macro_rules! kernel {
             }
         }
     };
+    (@first $first:block $($other:block)?) => { $first };
 }
 use kernel;
 
@@ -133,6 +159,14 @@ use kernel;
 fn lanes<T, const N: usize>(row: &[T], start: usize) -> &[T; N] {
     #[expect(clippy::expect_used, reason = "callers stay inside the row; a fault must not pass")]
     row[start..].first_chunk().expect("a row longer than its lanes")
+}
+
+/// The same, to be written.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn lanes_mut<T, const N: usize>(row: &mut [T], start: usize) -> &mut [T; N] {
+    #[expect(clippy::expect_used, reason = "callers stay inside the row; a fault must not pass")]
+    row[start..].first_chunk_mut().expect("a row longer than its lanes")
 }
 
 /// Where chunks of `lanes` values start that cover `len` values; the last may overlap the one
