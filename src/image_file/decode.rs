@@ -132,7 +132,7 @@ pub fn decode(
     let format = sniff(&mut reader)?;
     guarded_decoder(format, || {
         if format == Format::Jpeg {
-            decode_jpeg(file, options, recycled)
+            OpenedJpeg::new(file, options)?.decode(recycled)
         } else {
             Opened::new(format, reader, options)?.decode(recycled)
         }
@@ -151,7 +151,7 @@ pub(super) fn recycle(mut recycled: Vec<u8>, len: usize) -> Vec<u8> {
 }
 
 /// The format of the content; leaves `reader` at its start.
-fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Format, ImageError> {
+pub(super) fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Format, ImageError> {
     const START: u64 = 12;
     let mut start = Vec::new();
     reader.by_ref().take(START).read_to_end(&mut start).map_err(ImageError::Unreadable)?;
@@ -167,7 +167,8 @@ fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Format, ImageError> {
     Err(ImageError::NotAnImage { size, start })
 }
 
-fn guarded_decoder<T>(
+/// Runs the decoder of a format: its panic is an error like any other.
+pub(super) fn guarded_decoder<T>(
     format: Format,
     work: impl FnOnce() -> Result<T, ImageError>,
 ) -> Result<T, ImageError> {
@@ -242,39 +243,68 @@ impl Stored {
     }
 }
 
-fn decode_jpeg(
-    file: &[u8],
-    options: &DecodeOptions,
-    recycled: Vec<u8>,
-) -> Result<Picture, ImageError> {
-    let mut head = jpeg_segments::read_head(Cursor::new(file), options)?;
-    let junk = std::mem::take(&mut head.junk);
-    let (stored, mut metadata) = of_jpeg(head);
-    let orientation = metadata.take_orientation();
-    let stored = stored.checked(options)?.checked_upright(orientation, options)?;
-    let pixels = jpeg::decode(file, (stored.width, stored.height), &junk, recycled)?;
-    Ok(stored.picture(pixels, stored.channels, orientation, metadata))
+/// A JPEG file whose header was read and found fit.
+pub(super) struct OpenedJpeg<'f> {
+    rows: jpeg::Reader<'f>,
+    stored: Stored,
+    orientation: Orientation,
+    metadata: Metadata,
+}
+
+impl<'f> OpenedJpeg<'f> {
+    pub(super) fn new(file: &'f [u8], options: &DecodeOptions) -> Result<Self, ImageError> {
+        let mut head = jpeg_segments::read_head(Cursor::new(file), options)?;
+        let junk = std::mem::take(&mut head.junk);
+        let (stored, mut metadata) = of_jpeg(head);
+        let orientation = metadata.take_orientation();
+        let stored = stored.checked(options)?.checked_upright(orientation, options)?;
+        let rows = jpeg::Reader::new(file, (stored.width, stored.height), &junk)?;
+        Ok(Self { rows, stored, orientation, metadata })
+    }
+
+    /// The picture row by row, with columns, rows and channels, if it need not be turned.
+    pub(super) fn upright(self) -> Result<Upright<'f>, Self> {
+        if self.orientation != Orientation::NoTransforms {
+            return Err(self);
+        }
+        let Stored { width, height, channels, .. } = self.stored;
+        Ok(Upright { rows: self.rows, shape: (width, height, channels), metadata: self.metadata })
+    }
+
+    pub(super) fn decode(mut self, recycled: Vec<u8>) -> Result<Picture, ImageError> {
+        let Stored { width, height, channels, .. } = self.stored;
+        let mut pixels = recycle(recycled, width * height * channels);
+        self.rows.read(&mut pixels)?;
+        self.rows.end()?;
+        Ok(self.stored.picture(pixels, channels, self.orientation, self.metadata))
+    }
+}
+
+/// A JPEG picture that need not be turned.
+pub(super) struct Upright<'f> {
+    pub(super) rows: jpeg::Reader<'f>,
+    /// Columns, rows, channels.
+    pub(super) shape: (usize, usize, usize),
+    pub(super) metadata: Metadata,
 }
 
 fn of_jpeg(head: Head) -> (Stored, Metadata) {
     let Head { width, height, components, coefficient_bytes, .. } = head;
     let channels = if components == 1 { 1 } else { 3 };
-    // Four inks are decoded before they become colours.
-    let output = if components == 4 { 4 } else { channels as u64 };
     let stored = Stored {
         format: Format::Jpeg,
         width,
         height,
         channels,
         bits: head.precision.into(),
-        decoder_bytes: memory::of_jpeg_decoder(width, height, output, coefficient_bytes)
+        decoder_bytes: memory::of_jpeg_decoder(width, height, channels, coefficient_bytes)
             + head.app2_bytes,
     };
     (stored, Metadata::of_blocks(head.icc, head.exif))
 }
 
 /// A file of any format but JPEG, whose header was read and found fit.
-struct Opened<'r> {
+pub(super) struct Opened<'r> {
     decoder: Box<dyn ImageDecoder + 'r>,
     stored: Stored,
     /// Whether its colours, which the decoder gives as RGB, are all gray.
@@ -284,7 +314,7 @@ struct Opened<'r> {
 }
 
 impl<'r> Opened<'r> {
-    fn new<R: BufRead + Seek + 'r>(
+    pub(super) fn new<R: BufRead + Seek + 'r>(
         format: Format,
         mut reader: R,
         options: &DecodeOptions,
@@ -310,7 +340,7 @@ impl<'r> Opened<'r> {
         Ok(Self { decoder, stored, gray_palette, orientation, metadata })
     }
 
-    fn decode(self, mut recycled: Vec<u8>) -> Result<Picture, ImageError> {
+    pub(super) fn decode(self, mut recycled: Vec<u8>) -> Result<Picture, ImageError> {
         let Stored { format, bits, mut channels, .. } = self.stored;
         if format == Format::Gif {
             // Its decoder leaves pixels alone whose colour is not in the palette: what was in the

@@ -72,7 +72,9 @@ fn encode_fitting(
     match format {
         Format::Jpeg => {
             let segments = jpeg_segments::of_blocks(icc, exif);
-            jpeg::encode(&pixels, (width, height), passed, options.quality, &segments)
+            let mut rows = jpeg::Writer::new((width, height, passed), options.quality, segments)?;
+            rows.write(&pixels)?;
+            rows.end()
         }
         Format::Pnm => Ok(pnm::encode(&pixels, width, height, held)),
         Format::Png | Format::Tiff | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => {

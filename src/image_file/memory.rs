@@ -48,15 +48,15 @@ pub(super) fn gif_frame_bytes(output: u64) -> u64 {
     output.max(FIXED)
 }
 
-/// What libjpeg-turbo takes to decode, its output of `output_channels` bytes a pixel among it.
+/// What libjpeg-turbo takes to decode, its output of `channels` bytes a pixel among it.
 pub(super) fn of_jpeg_decoder(
     width: usize,
     height: usize,
-    output_channels: u64,
+    channels: usize,
     coefficient_bytes: u64,
 ) -> u64 {
-    let (width, height) = (width as u64, height as u64);
-    width * height * output_channels + coefficient_bytes + jpeg_lines(width)
+    let (width, height, channels) = (width as u64, height as u64, channels as u64);
+    width * height * channels + coefficient_bytes + jpeg_lines(width)
 }
 
 fn jpeg_lines(width: u64) -> u64 {

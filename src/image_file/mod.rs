@@ -26,6 +26,7 @@ mod format;
 mod guard;
 mod jpeg;
 mod jpeg_segments;
+mod libjpeg;
 mod limits;
 mod memory;
 mod metadata;
