@@ -27,26 +27,6 @@ pub trait Rows {
     fn rows(&mut self, rows: Range<usize>) -> Result<Band<'_>, Self::Fault>;
 }
 
-impl<R: Rows + ?Sized> Rows for Box<R> {
-    type Fault = R::Fault;
-
-    fn width(&self) -> usize {
-        (**self).width()
-    }
-
-    fn height(&self) -> usize {
-        (**self).height()
-    }
-
-    fn channels(&self) -> usize {
-        (**self).channels()
-    }
-
-    fn rows(&mut self, rows: Range<usize>) -> Result<Band<'_>, Self::Fault> {
-        (**self).rows(rows)
-    }
-}
-
 /// A window that moves down an image: the rows that were made and are still needed.
 #[derive(Debug)]
 pub struct Window {
@@ -64,6 +44,12 @@ impl Window {
     #[must_use]
     pub fn new(width: usize, channels: usize, height: usize) -> Self {
         Self { width, channels, height, rows: 0..0, bytes: Vec::new(), start: 0 }
+    }
+
+    /// Which rows are in it.
+    #[must_use]
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
     }
 
     /// The rows in it.
@@ -146,7 +132,8 @@ mod tests {
             let mut window = Window::new(WIDTH, 1, height);
             let mut made = Vec::new();
             for start in (0..height).step_by(step) {
-                let need = super::super::rows_around(start..(start + step).min(height), reach, height);
+                let need =
+                    super::super::rows_around(start..(start + step).min(height), reach, height);
                 window.advance(need.clone(), number(&mut made)).unwrap();
                 let band = window.band().slice(need.clone());
                 for row in need {

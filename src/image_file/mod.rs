@@ -33,8 +33,10 @@ mod metadata;
 mod orientation;
 mod png;
 mod pnm;
+mod reader;
 mod tiff;
 mod webp;
+mod writer;
 
 pub use decode::{DecodeOptions, Header, Picture, decode, read_header};
 pub use encode::{EncodeOptions, encode};
@@ -42,3 +44,5 @@ pub use format::Format;
 pub use limits::Limits;
 pub use memory::encode_bytes;
 pub use metadata::Metadata;
+pub use reader::Reader;
+pub use writer::Writer;

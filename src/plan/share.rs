@@ -9,6 +9,18 @@ use crate::settings::Distribution;
 /// Bytes that a link between two hosts carries in a nanosecond; measured over TCP: 0.7 to 1.0.
 const LINK_BYTES_PER_NS: f64 = 0.7;
 
+/// Nanoseconds that a chain takes for a pixel on one core from which on a rank cuts an image among
+/// the threads that it has no other image for; decoding and encoding a JPEG take twice as long, and
+/// memory for all of an image a third.
+const SPREAD_COST: f32 = 4.0;
+
+/// Whether a rank cuts a whole image among its free threads. Otherwise one thread takes it from its
+/// file to the result's, by rows where the formats allow it.
+#[must_use]
+pub fn is_spread(chain: &Chain) -> bool {
+    chain.cost(3) > SPREAD_COST
+}
+
 /// How one image is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
