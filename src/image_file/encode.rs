@@ -50,9 +50,10 @@ pub fn encode(
     assert!((1..=4).contains(&channels), "{channels} channels");
     assert!(pixels.len() == width * height * channels, "{width} x {height} x {channels} pixels");
     if options.format == Format::Jpeg {
-        let mut writer = Writer::new((width, height, channels), metadata, options)?;
+        let shape = (width, height, channels);
+        let mut writer = Writer::new(shape, metadata, options, Vec::new())?;
         writer.write(pixels)?;
-        return writer.end();
+        return writer.end().map(|(file, _)| file);
     }
     let format = options.format;
     format.check_fits(width, height, channels)?;

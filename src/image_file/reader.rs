@@ -18,8 +18,8 @@ pub struct Reader<'f> {
 }
 
 enum Pixels<'f> {
-    /// Read by and by.
-    Jpeg(jpeg::Reader<'f>, Window),
+    /// Read by and by, without need of this memory.
+    Jpeg(jpeg::Reader<'f>, Window, Vec<u8>),
     /// Decoded whole.
     Decoded(Vec<u8>),
 }
@@ -45,7 +45,7 @@ impl<'f> Reader<'f> {
                 Ok(Upright { rows, shape, metadata }) => {
                     let (width, height, channels) = shape;
                     let window = Window::new(width, channels, height);
-                    Ok(Self { shape, metadata, pixels: Pixels::Jpeg(rows, window) })
+                    Ok(Self { shape, metadata, pixels: Pixels::Jpeg(rows, window, recycled) })
                 }
                 Err(turned) => Ok(Self::of(turned.decode(recycled)?)),
             }
@@ -69,7 +69,7 @@ impl<'f> Reader<'f> {
     /// When the file is cut off or damaged: the rows are not those of the picture.
     pub fn end(self) -> Result<Vec<u8>, ImageError> {
         match self.pixels {
-            Pixels::Jpeg(mut rows, window) => {
+            Pixels::Jpeg(mut rows, window, recycled) => {
                 let (width, height, channels) = self.shape;
                 let mut unread = vec![0; width * channels];
                 guarded_decoder(Format::Jpeg, move || {
@@ -78,7 +78,7 @@ impl<'f> Reader<'f> {
                     }
                     rows.end()
                 })?;
-                Ok(Vec::new())
+                Ok(recycled)
             }
             Pixels::Decoded(pixels) => Ok(pixels),
         }
@@ -105,7 +105,7 @@ impl Rows for Reader<'_> {
     fn rows(&mut self, rows: Range<usize>) -> Result<Band<'_>, ImageError> {
         let (width, height, channels) = self.shape;
         match &mut self.pixels {
-            Pixels::Jpeg(reader, window) => {
+            Pixels::Jpeg(reader, window, _) => {
                 assert!(rows.start <= window.rows().end, "rows are left out");
                 guarded_decoder(Format::Jpeg, || {
                     window.advance(rows, |out| reader.read(out.bytes_mut()))

@@ -15,14 +15,15 @@ pub struct Writer<'m> {
 }
 
 enum Taken {
-    /// Written, with so many channels.
-    Jpeg(jpeg::Writer, usize),
+    /// Written, with so many channels, without need of this memory.
+    Jpeg(jpeg::Writer, usize, Vec<u8>),
     /// Kept.
     Pixels(Vec<u8>),
 }
 
 impl<'m> Writer<'m> {
-    /// A writer for a picture of `shape`: columns, rows, channels.
+    /// A writer for a picture of `shape`: columns, rows, channels. Rows that cannot be written by and
+    /// by are kept in the memory of `recycled`, if that is large enough.
     ///
     /// # Errors
     /// Those of [`encode`].
@@ -30,6 +31,7 @@ impl<'m> Writer<'m> {
         shape: (usize, usize, usize),
         metadata: &'m Metadata,
         options: &EncodeOptions,
+        recycled: Vec<u8>,
     ) -> Result<Self, ImageError> {
         let (width, height, channels) = shape;
         let format = options.format;
@@ -40,9 +42,9 @@ impl<'m> Writer<'m> {
             let (icc, exif) = fitting(metadata, channels, options);
             let segments = jpeg_segments::of_blocks(icc, exif);
             let start = || jpeg::Writer::new((width, height, passed), options.quality, segments);
-            Taken::Jpeg(guarded_encoder(format, start)?, passed)
+            Taken::Jpeg(guarded_encoder(format, start)?, passed, recycled)
         } else {
-            Taken::Pixels(Vec::with_capacity(width * height * channels))
+            Taken::Pixels(emptied(recycled, width * height * channels))
         };
         Ok(Self { shape, metadata, options: options.clone(), rows })
     }
@@ -54,7 +56,7 @@ impl<'m> Writer<'m> {
     pub fn write(&mut self, rows: &[u8]) -> Result<(), ImageError> {
         let (_, _, channels) = self.shape;
         match &mut self.rows {
-            Taken::Jpeg(writer, passed) => guarded_encoder(self.options.format, || {
+            Taken::Jpeg(writer, passed, _) => guarded_encoder(self.options.format, || {
                 writer.write(&with_channels(rows, channels, *passed))
             }),
             Taken::Pixels(pixels) => {
@@ -64,17 +66,30 @@ impl<'m> Writer<'m> {
         }
     }
 
-    /// The file, once it has all rows.
+    /// The file, once it has all rows, and memory that can be used again.
     ///
     /// # Errors
     /// Those of [`encode`].
-    pub fn end(self) -> Result<Vec<u8>, ImageError> {
+    pub fn end(self) -> Result<(Vec<u8>, Vec<u8>), ImageError> {
         let (width, height, channels) = self.shape;
         match self.rows {
-            Taken::Jpeg(writer, _) => guarded_encoder(self.options.format, || writer.end()),
+            Taken::Jpeg(writer, _, recycled) => {
+                Ok((guarded_encoder(self.options.format, || writer.end())?, recycled))
+            }
             Taken::Pixels(pixels) => {
-                encode(&pixels, width, height, channels, self.metadata, &self.options)
+                let (metadata, options) = (self.metadata, &self.options);
+                Ok((encode(&pixels, width, height, channels, metadata, options)?, pixels))
             }
         }
     }
+}
+
+/// Room for `bytes` bytes, in the memory of `recycled` if that is large enough.
+fn emptied(mut recycled: Vec<u8>, bytes: usize) -> Vec<u8> {
+    if recycled.capacity() < bytes {
+        drop(recycled);
+        return Vec::with_capacity(bytes);
+    }
+    recycled.clear();
+    recycled
 }

@@ -80,43 +80,60 @@ impl Rows for Decoded<'_, '_> {
     }
 }
 
-/// Reads a file, filters its rows, and gives the file that is made of them, with its pixels.
+/// A file that is to be filtered.
+pub(crate) struct FileJob<'f> {
+    pub(crate) file: &'f [u8],
+    /// Bytes of its pixels, decoded.
+    pub(crate) pixel_bytes: usize,
+    pub(crate) decode: &'f DecodeOptions,
+    pub(crate) encode: &'f EncodeOptions,
+}
+
+/// Reads a file, filters its rows, and gives the file that is made of them, with the number of its
+/// pixels.
 pub(crate) fn filter_file(
     chain: &Chain,
-    file: &[u8],
-    (decode, encode): (&DecodeOptions, &EncodeOptions),
+    job: &FileJob<'_>,
     buffers: &Buffers,
-    pixel_bytes: usize,
     times: &Times,
 ) -> Result<(Vec<u8>, u64), Fault> {
-    let recycled = buffers.take_any(pixel_bytes);
-    let opened = timed(&times.decode, || Reader::open(file, decode, recycled));
+    let recycled = buffers.take_any(job.pixel_bytes);
+    let opened = timed(&times.decode, || Reader::open(job.file, job.decode, recycled));
     let mut reader = opened.map_err(Fault::Decode)?;
-    let pixels = reader.width() as u64 * reader.height() as u64;
-    let made = filter_rows(chain, &mut reader, encode, times);
-    if let Err(fault @ (Fault::Decode(_) | Fault::Bug(_))) = made {
+    let (width, height, channels) = (reader.width(), reader.height(), reader.channels());
+    let metadata = reader.take_metadata();
+    let output = (width, height, chain.output_channels(channels));
+    let started = || {
+        let recycled = buffers.take_any(output.0 * output.1 * output.2);
+        Writer::new(output, &metadata, job.encode, recycled)
+    };
+    let written = timed(&times.encode, started)
+        .map_err(Fault::Encode)
+        .and_then(|writer| filter_rows(chain, &mut reader, writer, times));
+    if let Err(fault @ (Fault::Decode(_) | Fault::Bug(_))) = written {
         return Err(fault);
     }
     // What is wrong with the file counts before what is wrong with the result.
     let read = timed(&times.decode, || reader.end());
     buffers.give(read.map_err(Fault::Decode)?);
-    Ok((made?, pixels))
+    let writer = written?;
+    let (file, recycled) = timed(&times.encode, || writer.end()).map_err(Fault::Encode)?;
+    buffers.give(recycled);
+    Ok((file, width as u64 * height as u64))
 }
 
-fn filter_rows(
+/// Has `writer` take all rows.
+fn filter_rows<'m>(
     chain: &Chain,
     reader: &mut Reader<'_>,
-    options: &EncodeOptions,
+    mut writer: Writer<'m>,
     times: &Times,
-) -> Result<Vec<u8>, Fault> {
-    let metadata = reader.take_metadata();
+) -> Result<Writer<'m>, Fault> {
     let shape = (reader.width(), reader.height(), reader.channels());
-    let output = (shape.0, shape.1, chain.output_channels(shape.2));
     let mut rows = chain.through(Box::new(Decoded { reader, time: &times.decode }));
-    let mut writer = Writer::new(output, &metadata, options).map_err(Fault::Encode)?;
     for strip in chain.strips(shape) {
         let rows = rows.rows(strip.clone())?.slice(strip);
         timed(&times.encode, || writer.write(rows.bytes())).map_err(Fault::Encode)?;
     }
-    timed(&times.encode, || writer.end()).map_err(Fault::Encode)
+    Ok(writer)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Event;
 use super::buffers::Buffers;
-use super::by_rows::{self, Fault};
+use super::by_rows::{self, Fault, FileJob};
 use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
 use super::pool::Load;
 use crate::band::{Band, BandMut};
@@ -103,10 +103,10 @@ impl Jobs {
         if threads > 1 && is_spread(&self.chain) {
             return self.filter_spread(file, &options, pixel_bytes, threads);
         }
-        let (times, codecs) = (by_rows::Times::default(), (&self.work.decode, &options));
+        let times = by_rows::Times::default();
         let mut watch = Stopwatch::start();
-        let (chain, buffers) = (&self.chain, &self.buffers);
-        match by_rows::filter_file(chain, file, codecs, buffers, pixel_bytes, &times) {
+        let job = FileJob { file, pixel_bytes, decode: &self.work.decode, encode: &options };
+        match by_rows::filter_file(&self.chain, &job, &self.buffers, &times) {
             Ok((file, pixels)) => {
                 let times = times.of_rank(watch.lap());
                 Ok(Ok(Filtered { pixels, times, file }))
