@@ -66,6 +66,9 @@ pub struct Header {
     pub bits: u32,
     /// Most memory that [`decode`] of this file takes, the picture among it, the file not.
     pub decode_bytes: u64,
+    /// Most memory that a [`Reader`](super::Reader) of this file takes beside the rows that it is
+    /// asked for, the file not, if it reads it by and by.
+    pub reader_bytes: Option<u64>,
 }
 
 /// A decoded, upright picture.
@@ -107,8 +110,9 @@ pub fn read_header<R: BufRead + Seek>(
             let mut header = stored.header(orientation, &metadata);
             if has_junk {
                 // The file is copied without it.
-                header.decode_bytes +=
-                    reader.seek(SeekFrom::End(0)).map_err(ImageError::Unreadable)?;
+                let copy = reader.seek(SeekFrom::End(0)).map_err(ImageError::Unreadable)?;
+                header.decode_bytes += copy;
+                header.reader_bytes = header.reader_bytes.map(|bytes| bytes + copy);
             }
             return Ok(header);
         }
@@ -185,6 +189,8 @@ struct Stored {
     bits: u32,
     /// What its decoder takes, its output among it.
     decoder_bytes: u64,
+    /// What it takes beside its output, if it gives that row by row.
+    beside_rows: Option<u64>,
 }
 
 impl Stored {
@@ -225,9 +231,13 @@ impl Stored {
         let (width, height) = self.upright_size(orientation);
         let picture = width as u64 * height as u64 * channels as u64;
         let turned = if orientation == Orientation::NoTransforms { 1 } else { 2 };
-        let decode_bytes = self.decoder_bytes.max(turned * picture);
-        let decode_bytes = decode_bytes.saturating_add(BLOCK_COPIES * metadata.bytes());
-        Header { format, width, height, channels, bits, decode_bytes }
+        let blocks = BLOCK_COPIES * metadata.bytes();
+        let decode_bytes = self.decoder_bytes.max(turned * picture).saturating_add(blocks);
+        let reader_bytes = self
+            .beside_rows
+            .filter(|_| orientation == Orientation::NoTransforms)
+            .map(|bytes| bytes.saturating_add(blocks));
+        Header { format, width, height, channels, bits, decode_bytes, reader_bytes }
     }
 
     fn picture(
@@ -262,13 +272,14 @@ impl<'f> OpenedJpeg<'f> {
         Ok(Self { rows, stored, orientation, metadata })
     }
 
-    /// The picture row by row, with columns, rows and channels, if it need not be turned.
-    pub(super) fn upright(self) -> Result<Upright<'f>, Self> {
-        if self.orientation != Orientation::NoTransforms {
-            return Err(self);
-        }
-        let Stored { width, height, channels, .. } = self.stored;
-        Ok(Upright { rows: self.rows, shape: (width, height, channels), metadata: self.metadata })
+    /// Whether it need not be turned.
+    pub(super) fn is_upright(&self) -> bool {
+        self.orientation == Orientation::NoTransforms
+    }
+
+    /// The rows as they are in the file.
+    pub(super) fn into_rows(self) -> (jpeg::Reader<'f>, Metadata) {
+        (self.rows, self.metadata)
     }
 
     pub(super) fn decode(mut self, recycled: Vec<u8>) -> Result<Picture, ImageError> {
@@ -280,25 +291,18 @@ impl<'f> OpenedJpeg<'f> {
     }
 }
 
-/// A JPEG picture that need not be turned.
-pub(super) struct Upright<'f> {
-    pub(super) rows: jpeg::Reader<'f>,
-    /// Columns, rows, channels.
-    pub(super) shape: (usize, usize, usize),
-    pub(super) metadata: Metadata,
-}
-
 fn of_jpeg(head: Head) -> (Stored, Metadata) {
     let Head { width, height, components, coefficient_bytes, .. } = head;
     let channels = if components == 1 { 1 } else { 3 };
+    let beside_rows = memory::of_jpeg_decoder(width, coefficient_bytes) + head.app2_bytes;
     let stored = Stored {
         format: Format::Jpeg,
         width,
         height,
         channels,
         bits: head.precision.into(),
-        decoder_bytes: memory::of_jpeg_decoder(width, height, channels, coefficient_bytes)
-            + head.app2_bytes,
+        decoder_bytes: beside_rows + width as u64 * height as u64 * channels as u64,
+        beside_rows: Some(beside_rows),
     };
     (stored, Metadata::of_blocks(head.icc, head.exif))
 }
@@ -461,6 +465,7 @@ fn stored(
         channels: if gray_palette { 1 } else { channels },
         bits,
         decoder_bytes: 0,
+        beside_rows: None,
     })
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Format;
-use super::libjpeg::{self, Fault};
+use super::libjpeg::{self, Fault, Shape};
 use crate::error::ImageError;
 
 /// Scans of a progressive file; a hostile one makes each pixel again and again.
@@ -41,6 +41,12 @@ impl<'f> Reader<'f> {
         codec.start().map_err(broken)?;
         let inks = if channels == 4 { vec![0; INK_ROWS * width * 4] } else { Vec::new() };
         Ok(Self { codec, inks })
+    }
+
+    /// Columns, rows and channels.
+    pub(super) fn shape(&self) -> Shape {
+        let (width, height, channels) = self.codec.shape();
+        (width, height, channels.min(3))
     }
 
     /// Reads the next rows, as many as `rows` holds.
@@ -117,11 +123,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer of a picture of `shape`, columns, rows and channels, to a file with `segments` in it.
-    pub(super) fn new(
-        shape: (usize, usize, usize),
-        quality: u8,
-        segments: Vec<u8>,
-    ) -> Result<Self, ImageError> {
+    pub(super) fn new(shape: Shape, quality: u8, segments: Vec<u8>) -> Result<Self, ImageError> {
         let codec = libjpeg::Writer::new(shape, quality).map_err(unfit)?;
         Ok(Self { codec, segments })
     }

@@ -42,7 +42,7 @@ pub use decode::{DecodeOptions, Header, Picture, decode, read_header};
 pub use encode::{EncodeOptions, encode};
 pub use format::Format;
 pub use limits::Limits;
-pub use memory::encode_bytes;
+pub use memory::{encode_bytes, writer_bytes};
 pub use metadata::Metadata;
 pub use reader::Reader;
 pub use writer::Writer;

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::ops::Range;
 
-use super::decode::{Opened, OpenedJpeg, Upright, guarded_decoder, sniff};
+use super::decode::{Opened, OpenedJpeg, guarded_decoder, sniff};
 use super::{DecodeOptions, Format, Metadata, Picture, jpeg};
 use crate::band::{Band, Rows, Window};
 use crate::error::ImageError;
@@ -41,14 +41,15 @@ impl<'f> Reader<'f> {
             if format != Format::Jpeg {
                 return Ok(Self::of(Opened::new(format, reader, options)?.decode(recycled)?));
             }
-            match OpenedJpeg::new(file, options)?.upright() {
-                Ok(Upright { rows, shape, metadata }) => {
-                    let (width, height, channels) = shape;
-                    let window = Window::new(width, channels, height);
-                    Ok(Self { shape, metadata, pixels: Pixels::Jpeg(rows, window, recycled) })
-                }
-                Err(turned) => Ok(Self::of(turned.decode(recycled)?)),
+            let jpeg = OpenedJpeg::new(file, options)?;
+            if !jpeg.is_upright() {
+                return Ok(Self::of(jpeg.decode(recycled)?));
             }
+            let (rows, metadata) = jpeg.into_rows();
+            let (width, height, channels) = rows.shape();
+            let window = Window::new(width, channels, height);
+            let pixels = Pixels::Jpeg(rows, window, recycled);
+            Ok(Self { shape: (width, height, channels), metadata, pixels })
         })
     }
 

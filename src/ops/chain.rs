@@ -12,6 +12,9 @@ use crate::error::{BugError, UsageError};
 
 pub use super::halves::Local;
 
+/// Times that a window is as high as the rows that are needed of it, at most.
+const WINDOW_SPARE: u64 = 3;
+
 /// Ops to be carried out one after the other. Without any it copies.
 #[derive(Debug)]
 pub struct Chain {
@@ -56,6 +59,32 @@ impl Chain {
         (width, height, channels): (usize, usize, usize),
     ) -> impl Iterator<Item = Range<usize>> + use<> {
         strips::strips(0..height, width * channels.max(self.output_channels(channels)))
+    }
+
+    /// The most memory that rows take on their way: that of a window over the source's rows, and all
+    /// that [`through`](Self::through) makes of them. What global passes keep is not counted.
+    #[must_use]
+    pub fn window_bytes(&self, shape: (usize, usize, usize)) -> (u64, u64) {
+        let (width, height, channels) = shape;
+        let strip = self.strips(shape).next().unwrap_or(0..0).len();
+        let most = channels.max(self.output_channels(channels)).max(3);
+        let window = |rows: &Range<usize>| rows.len() as u64 * WINDOW_SPARE;
+        // In the middle, where an op needs rows on both sides.
+        let asked = (height - strip) / 2..(height + strip) / 2;
+        let (mut rows, mut made) = (asked.clone(), 0);
+        for round in self.rounds.iter().rev() {
+            made += window(&rows);
+            if round.is_global() {
+                made += window(&asked) * (1 + round.after.len() as u64);
+                rows = asked.clone();
+            }
+            for (index, op) in round.before.iter().enumerate().rev() {
+                rows = op.input_rows(rows, height);
+                made += if index > 0 { window(&rows) } else { 0 };
+            }
+        }
+        let of_rows = |rows: u64| rows.saturating_mul((width * most) as u64);
+        (of_rows(window(&rows)), of_rows(made))
     }
 
     /// Channels of the output, alpha included, for an input of `input` (1 to 4; 2 and 4 have
