@@ -9,9 +9,9 @@ use crate::settings::Distribution;
 /// Bytes that a link between two hosts carries in a nanosecond; measured over TCP: 0.7 to 1.0.
 const LINK_BYTES_PER_NS: f64 = 0.7;
 
-/// Nanoseconds that a chain takes for a pixel on one core from which on a rank cuts an image among
-/// the threads that it has no other image for; decoding and encoding a JPEG take twice as long, and
-/// memory for all of an image a third.
+/// Nanoseconds for a colour pixel on one core above which a chain is worth more threads than one.
+/// Decoding and encoding, which stay on one thread, take 7 for a JPEG; the first touch of memory for
+/// the whole picture, before and after, takes 2.
 const SPREAD_COST: f32 = 4.0;
 
 /// Whether a rank cuts a whole image among its free threads. Otherwise one thread takes it from its
@@ -257,6 +257,23 @@ mod tests {
     fn bands_are_never_chosen_where_only_the_whole_fits() {
         // 9 MB to hold whole, 27 MB to hold in bands, 27 MB to filter whole.
         assert_eq!(chosen("blur:ksize=255", 1, 2, 44 << 20).unwrap(), Share::Image);
+    }
+
+    #[test]
+    fn rows_of_a_jpeg_take_less_than_its_pixels_unless_they_are_spread() {
+        let pixels = shape(2000, 1500);
+        let rows = ImageShape { reader_bytes: Some(1 << 20), ..pixels };
+        let need = |shape: &ImageShape, op: &str| {
+            let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
+            Footprint::new(shape, &chain).on_rank
+        };
+        // The file, 1 MiB, some rows, the result; and 6 bytes a pixel for a global pass.
+        assert!(need(&rows, "invert") < (9 + 9 + 9) << 20);
+        assert!(need(&rows, "blur:ksize=31") < (9 + 9 + 9 + 2) << 20);
+        assert!((18 << 20..45 << 20).contains(&need(&rows, "canny")));
+        assert!(need(&pixels, "invert") < 28 << 20);
+        // Spread, with the file: the pixels, twice.
+        assert!(need(&rows, "blur:ksize=255") >= 27_000_000);
     }
 
     #[test]
