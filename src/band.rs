@@ -1,8 +1,12 @@
 //! Rows of an image that know where they stand in it, and the border rule.
 
+mod window;
+
 use std::ops::Range;
 
 use ndarray::{ArrayView3, ArrayViewMut3};
+
+pub use window::{Rows, Window};
 
 /// Consecutive rows of an image, rows x columns x channels, 8 bits each, row-major without gaps.
 ///

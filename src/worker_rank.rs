@@ -3,6 +3,7 @@
 //! One thread talks to rank 0 and never computes; rayon's threads compute and never talk.
 
 mod buffers;
+mod by_rows;
 #[cfg(feature = "faults")]
 mod fault;
 mod filter;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use images::{CONTENTS, Content, Image, chain};
-use mpix::band::{Band, BandMut};
+use mpix::band::{Band, BandMut, Rows, Window};
 use mpix::error::BugError;
 use mpix::ops::{Chain, OPS, OpSpec, Round, Simd};
 use proptest::prelude::*;
@@ -97,6 +97,54 @@ fn finished(round: &Round, image: &Image, halos: &[Halo], channels: usize) -> Ve
     jobs.into_par_iter().map(finish).collect()
 }
 
+/// The rows of an image, of which those further up are gone.
+struct Given<'i> {
+    image: &'i Image,
+    window: Window,
+}
+
+impl Rows for Given<'_> {
+    type Fault = BugError;
+
+    fn width(&self) -> usize {
+        self.image.width
+    }
+
+    fn height(&self) -> usize {
+        self.image.height
+    }
+
+    fn channels(&self) -> usize {
+        self.image.channels
+    }
+
+    fn rows(&mut self, rows: Range<usize>) -> Result<Band<'_>, BugError> {
+        assert!(rows.start <= self.window.rows().end, "rows are left out");
+        self.window.advance(rows, |out| {
+            let rows = self.image.band().slice(out.rows());
+            out.bytes_mut().copy_from_slice(rows.bytes());
+            Ok::<(), BugError>(())
+        })?;
+        Ok(self.window.band())
+    }
+}
+
+/// Filters an image by rows that come one after the other, asked for in `strips`.
+fn filtered_by_rows(
+    image: &Image,
+    chain: &Chain,
+    strips: impl Iterator<Item = Range<usize>>,
+) -> Image {
+    let window = Window::new(image.width, image.channels, image.height);
+    let mut rows = chain.through(Box::new(Given { image, window }));
+    assert_eq!((rows.width(), rows.height()), (image.width, image.height));
+    let (channels, mut bytes) = (rows.channels(), Vec::new());
+    for strip in strips {
+        bytes.extend_from_slice(rows.rows(strip.clone()).unwrap().slice(strip).bytes());
+    }
+    Image { bytes, channels, ..*image }
+}
+
 /// Cuts behind the rows `ends` of an image of `height` rows.
 fn cuts(ends: &[usize], height: usize) -> Vec<Range<usize>> {
     let mut ends: Vec<usize> = ends.iter().map(|end| end % height).chain([0, height]).collect();
@@ -128,6 +176,8 @@ fn any_cuts_give_the_whole_image() {
             for cuts in [cuts(&ends, height), rows_apart(height)] {
                 let joined = filtered_in_cuts(&image, &chain, &cuts);
                 prop_assert!(joined == whole, "cut at {:?}", cuts);
+                let rows = filtered_by_rows(&image, &chain, cuts.iter().cloned());
+                prop_assert!(rows == whole, "by rows, cut at {:?}", cuts);
             }
             Ok(())
         });
@@ -146,6 +196,9 @@ fn wide_images_of_many_strips_give_the_same_in_any_cuts() {
                 let joined = filtered_in_cuts(&image, &chain, &cuts(ends, image.height));
                 assert_same(&joined, &whole, &format!("{texts:?} at {ends:?}"));
             }
+            let strips = chain.strips((image.width, image.height, channels));
+            let rows = filtered_by_rows(&image, &chain, strips);
+            assert_same(&rows, &whole, &format!("{texts:?} by rows"));
         }
     }
 }
@@ -239,6 +292,9 @@ fn lines_and_points_are_images() {
                 let whole = image.filtered(&chain);
                 let joined = filtered_in_cuts(&image, &chain, &rows_apart(height));
                 assert_same(&joined, &whole, &format!("{texts:?} {width}x{height}x{channels}"));
+                let rows =
+                    filtered_by_rows(&image, &chain, chain.strips((width, height, channels)));
+                assert_same(&rows, &whole, &format!("{texts:?} {width}x{height} by rows"));
             }
         }
     }

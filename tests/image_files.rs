@@ -12,3 +12,5 @@ mod opencv;
 mod pictures;
 #[path = "image_files/round_trips.rs"]
 mod round_trips;
+#[path = "image_files/rows.rs"]
+mod rows;

@@ -14,8 +14,10 @@ use std::io::{Cursor, Write};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use image::ColorType;
+use mpix::band::Rows;
 use mpix::image_file::{
-    DecodeOptions, Format, Metadata, Picture, decode, encode, encode_bytes, read_header,
+    DecodeOptions, Format, Metadata, Picture, Reader, Writer, decode, encode, encode_bytes,
+    read_header, writer_bytes,
 };
 
 use pictures::{gif, jpeg, options, pixels, png_of_16_bits};
@@ -147,9 +149,59 @@ fn measure_metadata() {
     }
 }
 
+/// Rows read and dropped, or written as they come, take as little as is told.
+fn measure_rows() {
+    let mut by_rows = 0;
+    for (name, file) in files() {
+        let Some(told) = read_header(Cursor::new(&file), &OPTIONS).unwrap().reader_bytes else {
+            continue;
+        };
+        let read = || {
+            let mut reader = Reader::open(&file, &OPTIONS, Vec::new()).unwrap();
+            for start in (0..HEIGHT).step_by(10) {
+                reader.rows(start..start + 10).unwrap();
+            }
+            reader.end().unwrap()
+        };
+        let Some((taken, _)) = peak(read) else { return };
+        println!("read {name} by rows: {:.1} MiB of {:.1} told", mib(taken), mib(told));
+        assert!(taken <= told + SLACK, "{name}: {:.1} of {:.1}", mib(taken), mib(told));
+        by_rows += 1;
+    }
+    assert!(by_rows > 1, "hardly any file is read by rows");
+    for &format in Format::WRITABLE {
+        for channels in 1..=4 {
+            let line = pictures::Noise(1).bytes(WIDTH * channels);
+            let told = writer_bytes(WIDTH, HEIGHT, channels, format);
+            let metadata = rotated();
+            let write = || {
+                let shape = (WIDTH, HEIGHT, channels);
+                let mut writer =
+                    Writer::new(shape, &metadata, &options(format), Vec::new()).unwrap();
+                for _ in 0..HEIGHT {
+                    writer.write(&line).unwrap();
+                }
+                if format == Format::Jpeg { writer.end().unwrap().0 } else { Vec::new() }
+            };
+            let (taken, file) = peak(write).unwrap();
+            println!(
+                "write {format:?} x{channels} by rows: {:.1} MiB of {:.1} told, a file of {:.1}",
+                mib(taken),
+                mib(told),
+                mib(file.len() as u64)
+            );
+            assert!(taken <= told + SLACK, "{format:?} x{channels}: {:.1}", mib(taken));
+        }
+    }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
 fn measure() {
     measure_metadata();
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    measure_rows();
     for (name, file) in files() {
         let told = read_header(Cursor::new(&file), &OPTIONS).unwrap().decode_bytes;
         let Some((taken, picture)) = peak(|| decode(&file, &OPTIONS, Vec::new()).unwrap()) else {

@@ -3,8 +3,11 @@
 use std::io::Cursor;
 use std::sync::OnceLock;
 
+use mpix::band::Rows;
+use mpix::error::ImageError;
 use mpix::image_file::{
-    DecodeOptions, EncodeOptions, Format, Limits, Metadata, Picture, decode, encode, read_header,
+    DecodeOptions, EncodeOptions, Format, Limits, Metadata, Picture, Reader, decode, encode,
+    read_header,
 };
 
 use super::memory;
@@ -33,6 +36,11 @@ pub(super) fn any_file(format: Format, file: &[u8]) {
     let told = taken + header.as_ref().map_or(0, |header| header.decode_bytes);
     let (taken, decoded) = memory::peak(|| decode(file, &OPTIONS, Vec::new()));
     assert!(taken <= told + SLACK, "decoding takes {taken} bytes, {told} are told");
+    match (&decoded, read_by_rows(file)) {
+        (Ok(picture), Ok(rows)) => assert!(rows == *picture, "row by row it is another picture"),
+        (Err(whole), Err(rows)) => assert_eq!(whole.to_string(), rows.to_string()),
+        (whole, rows) => panic!("whole {:?}, by rows {:?}", whole.as_ref().err(), rows.err()),
+    }
     let Ok(picture) = decoded else { return };
     let header = header.expect("what is decoded has a header");
     let opaque = header.format == Format::Gif && header.channels == 4 && picture.channels == 3;
@@ -44,6 +52,19 @@ pub(super) fn any_file(format: Format, file: &[u8]) {
     let again = decode(file, &OPTIONS, other_picture).expect("what was decoded once");
     assert!(again == picture, "the picture depends on what was in its memory before");
     assert_same(&decoded_again(&picture, Format::Png), &picture);
+}
+
+fn read_by_rows(file: &[u8]) -> Result<Picture, ImageError> {
+    const STEP: usize = 5;
+    let mut reader = Reader::open(file, &OPTIONS, Vec::new())?;
+    let (width, height, channels) = (reader.width(), reader.height(), reader.channels());
+    let (metadata, mut pixels) = (reader.take_metadata(), Vec::new());
+    for start in (0..height).step_by(STEP) {
+        let rows = start..(start + STEP).min(height);
+        pixels.extend_from_slice(reader.rows(rows.clone())?.slice(rows).bytes());
+    }
+    reader.end()?;
+    Ok(Picture { width, height, channels, pixels, metadata })
 }
 
 /// Writes a picture, and reads it back.

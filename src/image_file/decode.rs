@@ -66,6 +66,9 @@ pub struct Header {
     pub bits: u32,
     /// Most memory that [`decode`] of this file takes, the picture among it, the file not.
     pub decode_bytes: u64,
+    /// Most memory that a [`Reader`](super::Reader) of this file takes beside the rows that it is
+    /// asked for, the file not, if it reads it by and by.
+    pub reader_bytes: Option<u64>,
 }
 
 /// A decoded, upright picture.
@@ -107,8 +110,9 @@ pub fn read_header<R: BufRead + Seek>(
             let mut header = stored.header(orientation, &metadata);
             if has_junk {
                 // The file is copied without it.
-                header.decode_bytes +=
-                    reader.seek(SeekFrom::End(0)).map_err(ImageError::Unreadable)?;
+                let copy = reader.seek(SeekFrom::End(0)).map_err(ImageError::Unreadable)?;
+                header.decode_bytes += copy;
+                header.reader_bytes = header.reader_bytes.map(|bytes| bytes + copy);
             }
             return Ok(header);
         }
@@ -132,7 +136,7 @@ pub fn decode(
     let format = sniff(&mut reader)?;
     guarded_decoder(format, || {
         if format == Format::Jpeg {
-            decode_jpeg(file, options, recycled)
+            OpenedJpeg::new(file, options)?.decode(recycled)
         } else {
             Opened::new(format, reader, options)?.decode(recycled)
         }
@@ -151,7 +155,7 @@ pub(super) fn recycle(mut recycled: Vec<u8>, len: usize) -> Vec<u8> {
 }
 
 /// The format of the content; leaves `reader` at its start.
-fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Format, ImageError> {
+pub(super) fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Format, ImageError> {
     const START: u64 = 12;
     let mut start = Vec::new();
     reader.by_ref().take(START).read_to_end(&mut start).map_err(ImageError::Unreadable)?;
@@ -167,7 +171,8 @@ fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Format, ImageError> {
     Err(ImageError::NotAnImage { size, start })
 }
 
-fn guarded_decoder<T>(
+/// Runs the decoder of a format: its panic is an error like any other.
+pub(super) fn guarded_decoder<T>(
     format: Format,
     work: impl FnOnce() -> Result<T, ImageError>,
 ) -> Result<T, ImageError> {
@@ -184,6 +189,8 @@ struct Stored {
     bits: u32,
     /// What its decoder takes, its output among it.
     decoder_bytes: u64,
+    /// What it takes beside its output, if it gives that row by row.
+    beside_rows: Option<u64>,
 }
 
 impl Stored {
@@ -224,9 +231,13 @@ impl Stored {
         let (width, height) = self.upright_size(orientation);
         let picture = width as u64 * height as u64 * channels as u64;
         let turned = if orientation == Orientation::NoTransforms { 1 } else { 2 };
-        let decode_bytes = self.decoder_bytes.max(turned * picture);
-        let decode_bytes = decode_bytes.saturating_add(BLOCK_COPIES * metadata.bytes());
-        Header { format, width, height, channels, bits, decode_bytes }
+        let blocks = BLOCK_COPIES * metadata.bytes();
+        let decode_bytes = self.decoder_bytes.max(turned * picture).saturating_add(blocks);
+        let reader_bytes = self
+            .beside_rows
+            .filter(|_| orientation == Orientation::NoTransforms)
+            .map(|bytes| bytes.saturating_add(blocks));
+        Header { format, width, height, channels, bits, decode_bytes, reader_bytes }
     }
 
     fn picture(
@@ -242,39 +253,62 @@ impl Stored {
     }
 }
 
-fn decode_jpeg(
-    file: &[u8],
-    options: &DecodeOptions,
-    recycled: Vec<u8>,
-) -> Result<Picture, ImageError> {
-    let mut head = jpeg_segments::read_head(Cursor::new(file), options)?;
-    let junk = std::mem::take(&mut head.junk);
-    let (stored, mut metadata) = of_jpeg(head);
-    let orientation = metadata.take_orientation();
-    let stored = stored.checked(options)?.checked_upright(orientation, options)?;
-    let pixels = jpeg::decode(file, (stored.width, stored.height), &junk, recycled)?;
-    Ok(stored.picture(pixels, stored.channels, orientation, metadata))
+/// A JPEG file whose header was read and found fit.
+pub(super) struct OpenedJpeg<'f> {
+    rows: jpeg::Reader<'f>,
+    stored: Stored,
+    orientation: Orientation,
+    metadata: Metadata,
+}
+
+impl<'f> OpenedJpeg<'f> {
+    pub(super) fn new(file: &'f [u8], options: &DecodeOptions) -> Result<Self, ImageError> {
+        let mut head = jpeg_segments::read_head(Cursor::new(file), options)?;
+        let junk = std::mem::take(&mut head.junk);
+        let (stored, mut metadata) = of_jpeg(head);
+        let orientation = metadata.take_orientation();
+        let stored = stored.checked(options)?.checked_upright(orientation, options)?;
+        let rows = jpeg::Reader::new(file, (stored.width, stored.height), &junk)?;
+        Ok(Self { rows, stored, orientation, metadata })
+    }
+
+    /// Whether it need not be turned.
+    pub(super) fn is_upright(&self) -> bool {
+        self.orientation == Orientation::NoTransforms
+    }
+
+    /// The rows as they are in the file.
+    pub(super) fn into_rows(self) -> (jpeg::Reader<'f>, Metadata) {
+        (self.rows, self.metadata)
+    }
+
+    pub(super) fn decode(mut self, recycled: Vec<u8>) -> Result<Picture, ImageError> {
+        let Stored { width, height, channels, .. } = self.stored;
+        let mut pixels = recycle(recycled, width * height * channels);
+        self.rows.read(&mut pixels)?;
+        self.rows.end()?;
+        Ok(self.stored.picture(pixels, channels, self.orientation, self.metadata))
+    }
 }
 
 fn of_jpeg(head: Head) -> (Stored, Metadata) {
     let Head { width, height, components, coefficient_bytes, .. } = head;
     let channels = if components == 1 { 1 } else { 3 };
-    // Four inks are decoded before they become colours.
-    let output = if components == 4 { 4 } else { channels as u64 };
+    let beside_rows = memory::of_jpeg_decoder(width, coefficient_bytes) + head.app2_bytes;
     let stored = Stored {
         format: Format::Jpeg,
         width,
         height,
         channels,
         bits: head.precision.into(),
-        decoder_bytes: memory::of_jpeg_decoder(width, height, output, coefficient_bytes)
-            + head.app2_bytes,
+        decoder_bytes: beside_rows + width as u64 * height as u64 * channels as u64,
+        beside_rows: Some(beside_rows),
     };
     (stored, Metadata::of_blocks(head.icc, head.exif))
 }
 
 /// A file of any format but JPEG, whose header was read and found fit.
-struct Opened<'r> {
+pub(super) struct Opened<'r> {
     decoder: Box<dyn ImageDecoder + 'r>,
     stored: Stored,
     /// Whether its colours, which the decoder gives as RGB, are all gray.
@@ -284,7 +318,7 @@ struct Opened<'r> {
 }
 
 impl<'r> Opened<'r> {
-    fn new<R: BufRead + Seek + 'r>(
+    pub(super) fn new<R: BufRead + Seek + 'r>(
         format: Format,
         mut reader: R,
         options: &DecodeOptions,
@@ -310,7 +344,7 @@ impl<'r> Opened<'r> {
         Ok(Self { decoder, stored, gray_palette, orientation, metadata })
     }
 
-    fn decode(self, mut recycled: Vec<u8>) -> Result<Picture, ImageError> {
+    pub(super) fn decode(self, mut recycled: Vec<u8>) -> Result<Picture, ImageError> {
         let Stored { format, bits, mut channels, .. } = self.stored;
         if format == Format::Gif {
             // Its decoder leaves pixels alone whose colour is not in the palette: what was in the
@@ -431,6 +465,7 @@ fn stored(
         channels: if gray_palette { 1 } else { channels },
         bits,
         decoder_bytes: 0,
+        beside_rows: None,
     })
 }
 

@@ -9,7 +9,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::guard::guarded;
-use super::{Format, Metadata, jpeg, jpeg_segments, pnm};
+use super::{Format, Metadata, Writer, pnm};
 use crate::error::ImageError;
 
 /// Bytes of a file of uncompressed pixels for its headers.
@@ -49,10 +49,15 @@ pub fn encode(
 ) -> Result<Vec<u8>, ImageError> {
     assert!((1..=4).contains(&channels), "{channels} channels");
     assert!(pixels.len() == width * height * channels, "{width} x {height} x {channels} pixels");
+    if options.format == Format::Jpeg {
+        let shape = (width, height, channels);
+        let mut writer = Writer::new(shape, metadata, options, Vec::new())?;
+        writer.write(pixels)?;
+        return writer.end().map(|(file, _)| file);
+    }
     let format = options.format;
     format.check_fits(width, height, channels)?;
-    let of_panic = |text| format.unfit(format!("its encoder panicked: {text}"));
-    guarded(|| encode_fitting(pixels, (width, height), channels, metadata, options), of_panic)
+    guarded_encoder(format, || encode_fitting(pixels, (width, height), channels, metadata, options))
 }
 
 fn encode_fitting(
@@ -64,25 +69,36 @@ fn encode_fitting(
 ) -> Result<Vec<u8>, ImageError> {
     let format = options.format;
     let held = format.held_channels(channels);
-    let icc = metadata.fitting_icc(format, held).filter(|_| !options.strip);
-    let exif = metadata.exif.as_deref().filter(|_| !options.strip);
-    // The fourth byte is left out by libjpeg-turbo itself.
-    let passed = if (format, channels) == (Format::Jpeg, 4) { 4 } else { held };
-    let pixels = with_channels(pixels, channels, passed);
-    match format {
-        Format::Jpeg => {
-            let segments = jpeg_segments::of_blocks(icc, exif);
-            jpeg::encode(&pixels, (width, height), passed, options.quality, &segments)
-        }
-        Format::Pnm => Ok(pnm::encode(&pixels, width, height, held)),
-        Format::Png | Format::Tiff | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => {
-            Raster { pixels: &pixels, width, height, channels: held, icc, exif }.encode(format)
-        }
+    let (icc, exif) = fitting(metadata, channels, options);
+    let pixels = with_channels(pixels, channels, held);
+    if format == Format::Pnm {
+        return Ok(pnm::encode(&pixels, width, height, held));
     }
+    Raster { pixels: &pixels, width, height, channels: held, icc, exif }.encode(format)
+}
+
+/// Runs the encoder of a format: its panic is an error like any other.
+pub(super) fn guarded_encoder<T>(
+    format: Format,
+    work: impl FnOnce() -> Result<T, ImageError>,
+) -> Result<T, ImageError> {
+    guarded(work, |text| format.unfit(format!("its encoder panicked: {text}")))
+}
+
+/// The colour profile and the EXIF block that are written beside pixels of `channels`.
+pub(super) fn fitting<'m>(
+    metadata: &'m Metadata,
+    channels: usize,
+    options: &EncodeOptions,
+) -> (Option<&'m [u8]>, Option<&'m [u8]>) {
+    let held = options.format.held_channels(channels);
+    let icc = metadata.fitting_icc(options.format, held).filter(|_| !options.strip);
+    let exif = metadata.exif.as_deref().filter(|_| !options.strip);
+    (icc, exif)
 }
 
 /// The first `held` of each pixel's `channels` bytes, or RGBA for gray and alpha.
-fn with_channels(pixels: &[u8], channels: usize, held: usize) -> Cow<'_, [u8]> {
+pub(super) fn with_channels(pixels: &[u8], channels: usize, held: usize) -> Cow<'_, [u8]> {
     if held == channels {
         return Cow::Borrowed(pixels);
     }

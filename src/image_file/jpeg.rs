@@ -3,53 +3,73 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp};
-
 use super::Format;
-use super::decode::recycle;
+use super::libjpeg::{self, Fault, Shape};
 use crate::error::ImageError;
 
 /// Scans of a progressive file; a hostile one makes each pixel again and again.
-const MAX_SCANS: u32 = 500;
+const MAX_SCANS: i32 = 500;
 /// Bytes between the last scan and the end marker that are taken for padding.
 const MAX_PADDING: usize = 16;
+/// Rows of inks that become colours at a time.
+const INK_ROWS: usize = 8;
 
-/// The pixels of `file`, gray or RGB, which has `size` columns and rows, and bytes that belong to
-/// no segment at `junk`.
+/// Gives the rows of a file, gray or RGB.
 ///
-/// Strict: whatever libjpeg-turbo merely warns of (a file that ends early, bad codes) is an error,
-/// but for some bytes of padding before a marker, which change no pixel.
-pub(super) fn decode(
-    file: &[u8],
-    size: (usize, usize),
-    junk: &[Range<usize>],
-    recycled: Vec<u8>,
-) -> Result<Vec<u8>, ImageError> {
-    let file = without_junk(file, junk);
-    let mut decompressor = Decompressor::new().map_err(broken)?;
-    decompressor.set_scan_limit(MAX_SCANS).map_err(broken)?;
-    let header = decompressor.read_header(&file).map_err(broken)?;
-    if (header.width, header.height) != size {
-        let reason = format!("its size is {size:?} or {:?}", (header.width, header.height));
-        return Err(ImageError::Broken { format: Format::Jpeg.name(), reason });
+/// Strict: whatever libjpeg-turbo merely warns of (a file that ends early, bad codes) is an error in
+/// the end, but for some bytes of padding before a marker, which change no pixel.
+pub(super) struct Reader<'f> {
+    codec: libjpeg::Reader<'f>,
+    /// Some rows of four inks, for files that hold them.
+    inks: Vec<u8>,
+}
+
+impl<'f> Reader<'f> {
+    /// A reader of `file`, which has `size` columns and rows, and bytes that belong to no segment at
+    /// `junk`. Of a file of several scans it reads them all.
+    pub(super) fn new(
+        file: &'f [u8],
+        size: (usize, usize),
+        junk: &[Range<usize>],
+    ) -> Result<Self, ImageError> {
+        let mut codec =
+            libjpeg::Reader::new(without_junk(file, junk), MAX_SCANS).map_err(broken)?;
+        let (width, height, channels) = codec.shape();
+        if (width, height) != size {
+            return Err(broken(format!("its size is {size:?} or {:?}", (width, height))));
+        }
+        codec.start().map_err(broken)?;
+        let inks = if channels == 4 { vec![0; INK_ROWS * width * 4] } else { Vec::new() };
+        Ok(Self { codec, inks })
     }
-    let format = match header.colorspace {
-        Colorspace::Gray => PixelFormat::GRAY,
-        Colorspace::RGB | Colorspace::YCbCr => PixelFormat::RGB,
-        Colorspace::CMYK | Colorspace::YCCK => PixelFormat::CMYK,
-    };
-    let (width, height) = size;
-    let pitch = width * format.size();
-    let mut pixels = recycle(recycled, pitch * height);
-    let image = Image { pixels: pixels.as_mut_slice(), width, pitch, height, format };
-    match decompressor.decompress(&file, image) {
-        Err(error) if !only_padding(&error) => return Err(broken(error)),
-        _ => {}
+
+    /// Columns, rows and channels.
+    pub(super) fn shape(&self) -> Shape {
+        let (width, height, channels) = self.codec.shape();
+        (width, height, channels.min(3))
     }
-    if format == PixelFormat::CMYK {
-        cmyk_to_rgb(&mut pixels);
+
+    /// Reads the next rows, as many as `rows` holds.
+    pub(super) fn read(&mut self, rows: &mut [u8]) -> Result<(), ImageError> {
+        if self.inks.is_empty() {
+            return self.codec.read(rows).map_err(broken);
+        }
+        let (width, ..) = self.codec.shape();
+        for rows in rows.chunks_mut(INK_ROWS * width * 3) {
+            let inks = &mut self.inks[..rows.len() / 3 * 4];
+            self.codec.read(inks).map_err(broken)?;
+            to_colours(inks, rows);
+        }
+        Ok(())
     }
-    Ok(pixels)
+
+    /// Looks at what stands behind the last row, which must have been read.
+    pub(super) fn end(self) -> Result<(), ImageError> {
+        match self.codec.end().map_err(broken)? {
+            Some(warning) if !only_padding(&warning) => Err(broken(warning)),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// The file without the bytes between its segments, of which libjpeg-turbo would warn.
@@ -67,30 +87,26 @@ fn without_junk<'f>(file: &'f [u8], junk: &[Range<usize>]) -> Cow<'f, [u8]> {
     Cow::Owned(kept)
 }
 
-/// Whether all that libjpeg-turbo found are a few bytes before the end marker.
+/// Whether all that libjpeg-turbo warns of are a few bytes before the end marker.
 ///
-/// It keeps the text of the first warning only. As nothing but the end comes after this one, no
-/// other can hide behind it; a file cut off there would have warned of that.
-fn only_padding(error: &turbojpeg::Error) -> bool {
-    reason(error)
+/// Only the first warning is known. As nothing but the end comes after this one, no other can hide
+/// behind it; a file cut off there would have warned of that.
+fn only_padding(warning: &str) -> bool {
+    warning
         .strip_prefix("Corrupt JPEG data: ")
         .and_then(|rest| rest.strip_suffix(" extraneous bytes before marker 0xd9"))
         .and_then(|count| count.parse().ok())
         .is_some_and(|count: usize| count <= MAX_PADDING)
 }
 
-/// Turns four bytes a pixel into three, in place, as OpenCV does: the samples are taken for
-/// inverted, as Adobe's programs write them, and no profile is looked at.
-fn cmyk_to_rgb(pixels: &mut Vec<u8>) {
-    let count = pixels.len() / 4;
-    for pixel in 0..count {
-        let ink: [u8; 4] = std::array::from_fn(|i| pixels[4 * pixel + i]);
-        for (channel, value) in ink[..3].iter().enumerate() {
-            pixels[3 * pixel + channel] = ink[3] - scaled(255 - value, ink[3]);
-        }
+/// Turns four bytes a pixel into three, as OpenCV does: the samples are taken for inverted, as
+/// Adobe's programs write them, and no profile is looked at.
+fn to_colours(inks: &[u8], colours: &mut [u8]) {
+    let (colours, _) = colours.as_chunks_mut::<3>();
+    let (inks, _) = inks.as_chunks::<4>();
+    for (colour, [ink @ .., black]) in colours.iter_mut().zip(inks) {
+        *colour = ink.map(|value| black - scaled(255 - value, *black));
     }
-    pixels.truncate(3 * count);
-    pixels.shrink_to_fit();
 }
 
 /// `value · by / 256`, rounded down; at most `by`.
@@ -99,37 +115,32 @@ fn scaled(value: u8, by: u8) -> u8 {
     high
 }
 
-/// A JPEG file of gray (1), RGB (3) or RGBA (4) pixels, with `segments` in it; alpha is left out.
-pub(super) fn encode(
-    pixels: &[u8],
-    (width, height): (usize, usize),
-    channels: usize,
-    quality: u8,
-    segments: &[u8],
-) -> Result<Vec<u8>, ImageError> {
-    let (format, subsamp) = match channels {
-        1 => (PixelFormat::GRAY, Subsamp::Gray),
-        3 => (PixelFormat::RGB, Subsamp::Sub2x2),
-        _ => (PixelFormat::RGBX, Subsamp::Sub2x2),
-    };
-    let compress = || {
-        let mut compressor = Compressor::new()?;
-        compressor.set_quality(quality.clamp(1, 100).into())?;
-        compressor.set_subsamp(subsamp)?;
-        let image = Image { pixels, width, pitch: width * channels, height, format };
-        // As long as the file can be at most: libjpeg-turbo would make it longer by copying. What is
-        // not written to takes no memory.
-        let most = turbojpeg::compressed_buf_len(width, height, subsamp)?;
-        let mut file = vec![0; most + segments.len()];
-        let length = compressor.compress_to_slice(image, &mut file)?;
-        file.truncate(length);
+/// Makes a file of rows of gray (1), RGB (3) or RGBA (4) pixels; alpha is left out.
+pub(super) struct Writer {
+    codec: libjpeg::Writer,
+    segments: Vec<u8>,
+}
+
+impl Writer {
+    /// A writer of a picture of `shape`, columns, rows and channels, to a file with `segments` in it.
+    pub(super) fn new(shape: Shape, quality: u8, segments: Vec<u8>) -> Result<Self, ImageError> {
+        let codec = libjpeg::Writer::new(shape, quality).map_err(unfit)?;
+        Ok(Self { codec, segments })
+    }
+
+    /// Writes the next rows.
+    pub(super) fn write(&mut self, rows: &[u8]) -> Result<(), ImageError> {
+        self.codec.write(rows).map_err(unfit)
+    }
+
+    /// The file, once it has all rows.
+    pub(super) fn end(self) -> Result<Vec<u8>, ImageError> {
+        let mut file = self.codec.end().map_err(unfit)?;
+        let at = behind_jfif(&file);
+        file.splice(at..at, self.segments);
+        file.shrink_to_fit();
         Ok(file)
-    };
-    let mut file = compress().map_err(|error| Format::Jpeg.unfit(reason(&error)))?;
-    let at = behind_jfif(&file);
-    file.splice(at..at, segments.iter().copied());
-    file.shrink_to_fit();
-    Ok(file)
+    }
 }
 
 /// Where the first segment ends, if it is JFIF's, which must be the first.
@@ -142,45 +153,34 @@ fn behind_jfif(file: &[u8]) -> usize {
     }
 }
 
-fn reason(error: &turbojpeg::Error) -> String {
-    if let turbojpeg::Error::TurboJpegError(text) = error {
-        text.clone()
-    } else {
-        error.to_string()
-    }
+fn unfit(fault: Fault) -> ImageError {
+    Format::Jpeg.unfit(fault)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
-fn broken(error: turbojpeg::Error) -> ImageError {
-    ImageError::Broken { format: Format::Jpeg.name(), reason: reason(&error) }
+fn broken(reason: Fault) -> ImageError {
+    ImageError::Broken { format: Format::Jpeg.name(), reason }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn warning(text: &str) -> turbojpeg::Error {
-        turbojpeg::Error::TurboJpegError(text.to_owned())
-    }
-
     #[test]
     fn only_a_little_padding_before_the_end_is_harmless() {
         let extraneous = |count, marker| {
-            warning(&format!(
-                "Corrupt JPEG data: {count} extraneous bytes before marker 0x{marker}"
-            ))
+            format!("Corrupt JPEG data: {count} extraneous bytes before marker 0x{marker}")
         };
         assert!(only_padding(&extraneous(1, "d9")));
         assert!(only_padding(&extraneous(MAX_PADDING, "d9")));
         assert!(!only_padding(&extraneous(MAX_PADDING + 1, "d9")));
         assert!(!only_padding(&extraneous(1, "c4")));
-        assert!(!only_padding(&warning("Premature end of JPEG file")));
+        assert!(!only_padding("Premature end of JPEG file"));
     }
 
     #[test]
     fn inks_become_colours_as_in_opencv() {
-        let mut pixels = vec![255, 255, 255, 255, 0, 128, 255, 200, 10, 20, 30, 0];
-        cmyk_to_rgb(&mut pixels);
-        assert_eq!(pixels, [255, 255, 255, 1, 101, 200, 0, 0, 0]);
+        let mut colours = [0; 9];
+        to_colours(&[255, 255, 255, 255, 0, 128, 255, 200, 10, 20, 30, 0], &mut colours);
+        assert_eq!(colours, [255, 255, 255, 1, 101, 200, 0, 0, 0]);
     }
 }

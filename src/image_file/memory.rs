@@ -48,15 +48,9 @@ pub(super) fn gif_frame_bytes(output: u64) -> u64 {
     output.max(FIXED)
 }
 
-/// What libjpeg-turbo takes to decode, its output of `output_channels` bytes a pixel among it.
-pub(super) fn of_jpeg_decoder(
-    width: usize,
-    height: usize,
-    output_channels: u64,
-    coefficient_bytes: u64,
-) -> u64 {
-    let (width, height) = (width as u64, height as u64);
-    width * height * output_channels + coefficient_bytes + jpeg_lines(width)
+/// What libjpeg-turbo takes to decode beside its output.
+pub(super) fn of_jpeg_decoder(width: usize, coefficient_bytes: u64) -> u64 {
+    coefficient_bytes + jpeg_lines(width as u64)
 }
 
 fn jpeg_lines(width: u64) -> u64 {
@@ -91,4 +85,14 @@ pub fn encode_bytes(width: usize, height: usize, channels: usize, format: Format
         Format::Tiff | Format::Pnm | Format::Gif | Format::Qoi => raw,
     };
     file.saturating_add(converted).saturating_add(lines).saturating_add(FIXED)
+}
+
+/// The most memory that a [`Writer`](super::Writer) takes while it takes rows: what [`encode_bytes`]
+/// says if it writes them by and by, otherwise all pixels.
+#[must_use]
+pub fn writer_bytes(width: usize, height: usize, channels: usize, format: Format) -> u64 {
+    if format == Format::Jpeg {
+        return encode_bytes(width, height, channels, format);
+    }
+    (width as u64).saturating_mul(height as u64).saturating_mul(channels as u64)
 }

@@ -1,12 +1,19 @@
 //! A chain of ops, cut into rounds between which rows must be exchanged.
 
-use std::any::Any;
 use std::ops::Range;
 
-use super::alpha::{alpha_rows, colour_channels, has_alpha};
-use super::{AnyGlobalPass, Op, OpSpec, Simd, Step, strips};
-use crate::band::{Band, BandMut};
+use super::alpha::{colour_channels, has_alpha};
+use super::halves::{FirstHalf, SecondHalf};
+use super::round_rows::RoundRows;
+use super::strips::{self, Stages};
+use super::{AnyGlobalPass, Op, OpSpec, Simd, Step};
+use crate::band::{Band, BandMut, Rows};
 use crate::error::{BugError, UsageError};
+
+pub use super::halves::Local;
+
+/// Times that a window is as high as the rows that are needed of it, at most.
+const WINDOW_SPARE: u64 = 3;
 
 /// Ops to be carried out one after the other. Without any it copies.
 #[derive(Debug)]
@@ -34,6 +41,50 @@ impl Chain {
     #[must_use]
     pub fn rounds(&self) -> &[Round] {
         &self.rounds
+    }
+
+    /// The rows of `source` as the chain filters them, made strip by strip on this thread; a global
+    /// pass takes all of them in when the first is asked for.
+    #[must_use]
+    pub fn through<'a, F: From<BugError> + 'a>(
+        &'a self,
+        source: Box<dyn Rows<Fault = F> + 'a>,
+    ) -> Box<dyn Rows<Fault = F> + 'a> {
+        self.rounds.iter().fold(source, |source, round| Box::new(RoundRows::new(round, source)))
+    }
+
+    /// Cuts all rows of an image into strips that are best asked for one after the other.
+    pub fn strips(
+        &self,
+        (width, height, channels): (usize, usize, usize),
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
+        strips::strips(0..height, width * channels.max(self.output_channels(channels)))
+    }
+
+    /// The most memory that rows take on their way: that of a window over the source's rows, and all
+    /// that [`through`](Self::through) makes of them. What global passes keep is not counted.
+    #[must_use]
+    pub fn window_bytes(&self, shape: (usize, usize, usize)) -> (u64, u64) {
+        let (width, height, channels) = shape;
+        let strip = self.strips(shape).next().unwrap_or(0..0).len();
+        let most = channels.max(self.output_channels(channels)).max(3);
+        let window = |rows: &Range<usize>| rows.len() as u64 * WINDOW_SPARE;
+        // In the middle, where an op needs rows on both sides.
+        let asked = (height - strip) / 2..(height + strip) / 2;
+        let (mut rows, mut made) = (asked.clone(), 0);
+        for round in self.rounds.iter().rev() {
+            made += window(&rows);
+            if round.is_global() {
+                made += window(&asked) * (1 + round.after.len() as u64);
+                rows = asked.clone();
+            }
+            for (index, op) in round.before.iter().enumerate().rev() {
+                rows = op.input_rows(rows, height);
+                made += if index > 0 { window(&rows) } else { 0 };
+            }
+        }
+        let of_rows = |rows: u64| rows.saturating_mul((width * most) as u64);
+        (of_rows(window(&rows)), of_rows(made))
     }
 
     /// Channels of the output, alpha included, for an input of `input` (1 to 4; 2 and 4 have
@@ -95,38 +146,6 @@ pub struct Round {
     after: Vec<Box<dyn Op>>,
 }
 
-/// What a cut keeps of its rows between [`Round::summarize`] and [`Round::finish`].
-#[derive(Debug)]
-pub struct Local {
-    colour: Vec<u8>,
-    alpha: Option<Vec<u8>>,
-    width: usize,
-    channels: usize,
-    rows: Range<usize>,
-    height: usize,
-    pass: Box<dyn Any + Send>,
-}
-
-impl Local {
-    /// The image rows it stands for.
-    #[must_use]
-    pub fn rows(&self) -> Range<usize> {
-        self.rows.clone()
-    }
-
-    /// Bytes of pixels it holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.colour.len() + self.alpha.as_ref().map_or(0, Vec::len)
-    }
-
-    /// Whether it stands for no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.colour.is_empty()
-    }
-}
-
 impl Round {
     /// Input rows needed to make the rows `rows` of an image `height` rows high.
     #[must_use]
@@ -162,8 +181,10 @@ impl Round {
             "channels of the output"
         );
         assert_eq!((out.width(), out.height()), (input.width(), input.height()), "size");
+        let mut stages = Stages::new(&self.before, shape_of(input));
         let alpha = has_alpha(input.channels()).then_some(input);
-        strips::run(&self.before, input, alpha, out);
+        let strips = stages.strips(out.rows());
+        for_each_strip(out, strips, |out| stages.write(input, alpha, out));
     }
 
     /// Does what comes before the global pass for the rows `rows`, and looks at the result. The
@@ -174,15 +195,11 @@ impl Round {
     #[must_use]
     pub fn summarize(&self, input: Band<'_>, rows: Range<usize>) -> (Vec<u8>, Local) {
         assert!(!rows.is_empty(), "a cut without rows");
-        let (width, height) = (input.width(), input.height());
-        let channels = channels_after(&self.before, colour_channels(input.channels()));
-        let mut colour = vec![0; rows.len() * width * channels];
-        let mut out = BandMut::new(&mut colour, width, channels, rows.start, height);
-        strips::run(&self.before, input, None, &mut out);
-        let (partial, pass) = self.pass().summarize_any(out.as_band());
-        let alpha =
-            has_alpha(input.channels()).then(|| alpha_rows(input.slice(rows.clone())).collect());
-        (partial, Local { colour, alpha, width, channels, rows, height, pass })
+        let mut half = self.first_half(shape_of(input), rows.start);
+        for strip in half.strips(rows) {
+            half.take(input, strip);
+        }
+        half.end()
     }
 
     /// Takes the bytes of every cut of the image, top to bottom, and gives bytes back for each.
@@ -210,13 +227,35 @@ impl Round {
         share: &[u8],
         out: &mut BandMut<'_>,
     ) -> Result<(), BugError> {
-        let Local { mut colour, alpha, width, channels, rows, height, pass } = local;
-        assert_eq!((out.rows(), out.height(), out.width()), (rows.clone(), height, width), "rows");
-        let mut band = BandMut::new(&mut colour, width, channels, rows.start, height);
-        self.pass().apply_any(&mut band, pass, share)?;
-        let alpha = alpha.as_deref().map(|bytes| Band::new(bytes, width, 1, rows.start, height));
-        strips::run(&self.after, band.as_band(), alpha, out);
+        let size = (out.width(), out.height());
+        assert_eq!((out.rows(), size), (local.rows(), local.size()), "rows");
+        let mut half = self.second_half(local, share)?;
+        let strips = half.strips(out.rows());
+        for_each_strip(out, strips, |out| half.write(out));
         Ok(())
+    }
+
+    /// Its ops for an image of `shape` (width, height, channels), unless it has a global pass.
+    pub(super) fn stages(&self, shape: (usize, usize, usize)) -> Option<Stages<'_>> {
+        (!self.is_global()).then(|| Stages::new(&self.before, shape))
+    }
+
+    /// Its first half for a cut of an image of `shape`, from row `first_row` on.
+    pub(super) fn first_half(
+        &self,
+        shape: (usize, usize, usize),
+        first_row: usize,
+    ) -> FirstHalf<'_> {
+        FirstHalf::new(&self.before, self.pass(), shape, first_row)
+    }
+
+    /// Its second half for the cut of `local`.
+    pub(super) fn second_half(
+        &self,
+        local: Local,
+        share: &[u8],
+    ) -> Result<SecondHalf<'_>, BugError> {
+        SecondHalf::new(&self.after, local, share)
     }
 
     fn pass(&self) -> &dyn AnyGlobalPass {
@@ -231,6 +270,25 @@ impl Round {
         let pass = self.pass.as_ref().map_or(0.0, |pass| pass.cost());
         let before = cost_of(&self.before, colour);
         before + pass + cost_of(&self.after, channels_after(&self.before, colour))
+    }
+}
+
+fn shape_of(image: Band<'_>) -> (usize, usize, usize) {
+    (image.width(), image.height(), image.channels())
+}
+
+/// Calls `write` for each of the strips that `out` is cut into.
+fn for_each_strip(
+    out: &mut BandMut<'_>,
+    strips: impl Iterator<Item = Range<usize>>,
+    mut write: impl FnMut(&mut BandMut<'_>),
+) {
+    let (width, channels, height) = (out.width(), out.channels(), out.height());
+    let (first_row, stride) = (out.rows().start, out.stride());
+    for strip in strips {
+        let bytes = (strip.start - first_row) * stride..(strip.end - first_row) * stride;
+        let strip_bytes = &mut out.bytes_mut()[bytes];
+        write(&mut BandMut::new(strip_bytes, width, channels, strip.start, height));
     }
 }
 

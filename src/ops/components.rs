@@ -4,8 +4,6 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::band::Band;
-
 /// Neighbouring marked pixels of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Run {
@@ -22,8 +20,43 @@ impl Run {
     }
 }
 
+/// The runs of some rows, row by row, and which of them hang together as far as is seen.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    runs: Vec<Run>,
+    /// For each row, the number of runs down to its end.
+    row_ends: Vec<usize>,
+    sets: DisjointSets,
+}
+
+impl Runs {
+    /// Adds the next row of a map of one channel: runs of the bytes that are not 0, which are given
+    /// back. They hang together with those of the row above that touch them, corners included.
+    pub(super) fn add_row(&mut self, row: &[u8]) -> &[Run] {
+        let above = self.row_start(self.row_ends.len().saturating_sub(1))..self.runs.len();
+        self.runs.extend(RowRuns { row, column: 0 });
+        self.sets.grow(self.runs.len());
+        let (upper, own) = self.runs.split_at(above.end);
+        for_touching(&upper[above.start..], own, |upper, lower| {
+            self.sets.join(narrow(above.start + upper), narrow(above.end + lower));
+        });
+        self.row_ends.push(self.runs.len());
+        &self.runs[above.end..]
+    }
+
+    /// The first run of a row.
+    fn row_start(&self, row: usize) -> usize {
+        row.checked_sub(1).map_or(0, |above| self.row_ends[above])
+    }
+
+    /// The components, behind the last row.
+    pub(super) fn into_components(self) -> Components {
+        Components { runs: self.runs, row_ends: self.row_ends, roots: self.sets.into_roots() }
+    }
+}
+
 /// All runs of some rows, and which of them hang together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Components {
     runs: Vec<Run>,
     /// For each row, the number of runs down to its end.
@@ -33,25 +66,6 @@ pub(super) struct Components {
 }
 
 impl Components {
-    /// The 8-connected components of the bytes that are not 0 in a map of one channel.
-    pub(super) fn of(map: Band<'_>) -> Self {
-        let mut runs = Vec::new();
-        let mut row_ends = Vec::with_capacity(map.rows().len());
-        let mut sets = DisjointSets::default();
-        let mut above = 0..0;
-        for row in map.rows() {
-            runs.extend(Runs { row: map.row(row), column: 0 });
-            let own = above.end..runs.len();
-            sets.grow(runs.len());
-            for_touching(&runs[above.clone()], &runs[own.clone()], |upper, lower| {
-                sets.join(narrow(above.start + upper), narrow(own.start + lower));
-            });
-            row_ends.push(own.end);
-            above = own;
-        }
-        Self { runs, row_ends, roots: sets.into_roots() }
-    }
-
     /// Rows of the map.
     pub(super) fn rows(&self) -> usize {
         self.row_ends.len()
@@ -64,19 +78,19 @@ impl Components {
         self.runs[own.clone()].iter().copied().zip(self.roots[own].iter().copied())
     }
 
-    /// One `false` for each run, to be indexed by roots.
-    pub(super) fn flags(&self) -> Vec<bool> {
-        vec![false; self.runs.len()]
+    /// For each run, from the top, the first run of its component.
+    pub(super) fn roots(&self) -> &[u32] {
+        &self.roots
     }
 }
 
 /// The runs of a row.
-struct Runs<'a> {
+struct RowRuns<'a> {
     row: &'a [u8],
     column: usize,
 }
 
-impl Iterator for Runs<'_> {
+impl Iterator for RowRuns<'_> {
     type Item = Run;
 
     fn next(&mut self) -> Option<Run> {
@@ -165,7 +179,11 @@ mod tests {
 
     fn roots_of(map: &[&str]) -> Vec<Vec<u32>> {
         let bytes: Vec<u8> = map.concat().bytes().map(|byte| u8::from(byte != b'.')).collect();
-        let components = Components::of(Band::new(&bytes, map[0].len(), 1, 3, 99));
+        let mut runs = Runs::default();
+        for row in bytes.chunks(map[0].len()) {
+            runs.add_row(row);
+        }
+        let components = runs.into_components();
         (0..components.rows())
             .map(|row| components.row(row).map(|(_, root)| root).collect())
             .collect()
@@ -189,10 +207,10 @@ mod tests {
             for end in start + 1..20 {
                 let mut row = [0; 20];
                 row[start..end].fill(2);
-                let mut runs = Runs { row: &row, column: 0 }.map(Run::columns);
+                let mut runs = RowRuns { row: &row, column: 0 }.map(Run::columns);
                 assert_eq!((runs.next(), runs.next()), (Some(start..end), None));
             }
         }
-        assert!(Runs { row: &[0; 20], column: 0 }.next().is_none());
+        assert!(RowRuns { row: &[0; 20], column: 0 }.next().is_none());
     }
 }

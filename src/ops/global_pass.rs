@@ -1,6 +1,5 @@
 //! Passes that need the whole image, and how they travel between ranks.
 
-use std::any::Any;
 use std::fmt::Debug;
 
 use serde::Serialize;
@@ -18,49 +17,70 @@ pub trait GlobalPass: Send + Sync + Debug {
     type Partial: Serialize + DeserializeOwned;
     /// What the combining rank tells a cut.
     type Share: Serialize + DeserializeOwned;
-    /// What a cut keeps for itself between the two parts; never sent.
-    type Local: Send + 'static;
+    /// A cut.
+    type Cut: Cut<Partial = Self::Partial, Share = Self::Share> + 'static;
 
     /// Rough cost in nanoseconds per pixel on one core; only the plan uses it.
     fn cost(&self) -> f32;
 
-    /// Looks at the rows of one cut.
-    fn summarize(&self, rows: Band<'_>) -> (Self::Partial, Self::Local);
+    /// A cut that has no rows yet.
+    fn begin(&self) -> Self::Cut;
 
     /// Takes one partial per cut, top to bottom, and gives one share back for each.
     fn combine(&self, top_to_bottom: Vec<Self::Partial>) -> Vec<Self::Share>;
-
-    /// Whether `share` can be the answer to the partial that was made with `local`.
-    fn belongs(&self, local: &Self::Local, share: &Self::Share) -> bool;
-
-    /// Turns the rows that `summarize` saw into the result, in place.
-    fn apply(&self, rows: &mut BandMut<'_>, local: Self::Local, share: &Self::Share);
 }
 
-/// A [`GlobalPass`] whose types are hidden behind bytes and [`Any`], so that passes fit one list.
+/// A group of rows in a [`GlobalPass`], and what it keeps of them: not the rows, where less will do.
+pub trait Cut: Send + Debug {
+    /// See [`GlobalPass::Partial`].
+    type Partial;
+    /// See [`GlobalPass::Share`].
+    type Share;
+
+    /// Looks at its next rows.
+    fn take(&mut self, rows: Band<'_>);
+
+    /// Tells what it has seen, behind its last row.
+    fn summarize(&mut self) -> Self::Partial;
+
+    /// Takes its share. False if that cannot be the answer to its partial.
+    fn settle(&mut self, share: &Self::Share) -> bool;
+
+    /// Writes rows of the result, once it is settled.
+    fn write_rows(&self, out: &mut BandMut<'_>);
+}
+
+/// A [`GlobalPass`] whose types are hidden behind bytes, so that passes fit one list.
 pub trait AnyGlobalPass: Send + Sync + Debug {
     /// See [`GlobalPass::cost`].
     fn cost(&self) -> f32;
 
-    /// See [`GlobalPass::summarize`].
-    fn summarize_any(&self, rows: Band<'_>) -> (Vec<u8>, Box<dyn Any + Send>);
+    /// See [`GlobalPass::begin`].
+    fn begin_any(&self) -> Box<dyn AnyCut>;
 
     /// See [`GlobalPass::combine`].
     ///
     /// # Errors
     /// When a partial cannot be read.
     fn combine_any(&self, top_to_bottom: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, BugError>;
+}
 
-    /// See [`GlobalPass::apply`].
+/// A [`Cut`] whose types are hidden behind bytes.
+pub trait AnyCut: Send + Debug {
+    /// See [`Cut::take`].
+    fn take_any(&mut self, rows: Band<'_>);
+
+    /// See [`Cut::summarize`].
+    fn summarize_any(&mut self) -> Vec<u8>;
+
+    /// See [`Cut::settle`].
     ///
     /// # Errors
-    /// When the share cannot be read, or is not the answer to the partial that came with `local`.
-    fn apply_any(
-        &self,
-        rows: &mut BandMut<'_>,
-        local: Box<dyn Any + Send>,
-        share: &[u8],
-    ) -> Result<(), BugError>;
+    /// When the share cannot be read, or is not the answer to this cut's partial.
+    fn settle_any(&mut self, share: &[u8]) -> Result<(), BugError>;
+
+    /// See [`Cut::write_rows`].
+    fn write_rows_any(&self, out: &mut BandMut<'_>);
 }
 
 impl<P: GlobalPass> AnyGlobalPass for P {
@@ -68,9 +88,8 @@ impl<P: GlobalPass> AnyGlobalPass for P {
         GlobalPass::cost(self)
     }
 
-    fn summarize_any(&self, rows: Band<'_>) -> (Vec<u8>, Box<dyn Any + Send>) {
-        let (partial, local) = self.summarize(rows);
-        (write(&partial), Box::new(local))
+    fn begin_any(&self) -> Box<dyn AnyCut> {
+        Box::new(self.begin())
     }
 
     fn combine_any(&self, top_to_bottom: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, BugError> {
@@ -78,22 +97,32 @@ impl<P: GlobalPass> AnyGlobalPass for P {
         let shares = self.combine(partials.collect::<Result<_, _>>()?);
         Ok(shares.iter().map(write).collect())
     }
+}
 
-    fn apply_any(
-        &self,
-        rows: &mut BandMut<'_>,
-        local: Box<dyn Any + Send>,
-        share: &[u8],
-    ) -> Result<(), BugError> {
-        let share = read(share, "share")?;
-        let local = local
-            .downcast::<P::Local>()
-            .map_err(|_| BugError::GlobalPassMismatch { part: "local" })?;
-        if !self.belongs(&local, &share) {
-            return Err(BugError::GlobalPassMismatch { part: "share" });
+impl<C> AnyCut for C
+where
+    C: Cut,
+    C::Partial: Serialize,
+    C::Share: DeserializeOwned,
+{
+    fn take_any(&mut self, rows: Band<'_>) {
+        self.take(rows);
+    }
+
+    fn summarize_any(&mut self) -> Vec<u8> {
+        write(&self.summarize())
+    }
+
+    fn settle_any(&mut self, share: &[u8]) -> Result<(), BugError> {
+        if self.settle(&read(share, "share")?) {
+            Ok(())
+        } else {
+            Err(BugError::GlobalPassMismatch { part: "share" })
         }
-        self.apply(rows, *local, &share);
-        Ok(())
+    }
+
+    fn write_rows_any(&self, out: &mut BandMut<'_>) {
+        self.write_rows(out);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::GlobalPass;
-use super::components::{Components, DisjointSets, Run, for_touching, narrow};
+use super::components::{Components, DisjointSets, Run, Runs, for_touching, narrow};
+use super::global_pass::{Cut, GlobalPass};
 use crate::band::{Band, BandMut};
 
 /// A pixel that is an edge if it hangs on a strong one.
@@ -65,11 +65,15 @@ impl TryFrom<Unchecked> for Partial {
     }
 }
 
-/// The components of a cut.
-#[derive(Debug)]
-pub(super) struct Local {
+/// The runs of a cut, from which its rows can be made again.
+#[derive(Debug, Default)]
+pub(super) struct Edges {
+    first_row: Option<usize>,
+    /// As long as rows come.
+    runs: Runs,
+    /// Behind the last row.
     components: Components,
-    /// By root, whether the component holds a strong pixel.
+    /// By run, whether it holds a strong pixel; by root, whether its component does.
     strong: Vec<bool>,
     /// Roots of the components in the [`Partial`], in its order.
     touching: Vec<u32>,
@@ -79,29 +83,14 @@ impl GlobalPass for Hysteresis {
     type Partial = Partial;
     /// For each component of the [`Partial`], whether it is kept.
     type Share = Vec<bool>;
-    type Local = Local;
+    type Cut = Edges;
 
     fn cost(&self) -> f32 {
         0.25
     }
 
-    fn summarize(&self, rows: Band<'_>) -> (Partial, Local) {
-        let components = Components::of(rows);
-        let mut strong = components.flags();
-        for (index, row) in rows.rows().enumerate() {
-            let row = rows.row(row);
-            for (run, root) in components.row(index) {
-                strong[root as usize] |= row[run.columns()].contains(&STRONG);
-            }
-        }
-        let edges = [0, components.rows() - 1];
-        let mut touching: Vec<u32> =
-            edges.iter().flat_map(|row| components.row(*row)).map(|(_, root)| root).collect();
-        touching.sort_unstable();
-        touching.dedup();
-        let [first, last] = edges.map(|row| EdgeRow::of(&components, row, &touching));
-        let bits = touching.iter().map(|root| strong[*root as usize]).collect();
-        (Partial { first, last, strong: bits }, Local { components, strong, touching })
+    fn begin(&self) -> Edges {
+        Edges::default()
     }
 
     fn combine(&self, top_to_bottom: Vec<Partial>) -> Vec<Vec<bool>> {
@@ -127,20 +116,53 @@ impl GlobalPass for Hysteresis {
         let kept = |root: &u32| kept[*root as usize];
         offsets.windows(2).map(|ends| roots[ends[0]..ends[1]].iter().map(kept).collect()).collect()
     }
+}
 
-    fn belongs(&self, local: &Local, share: &Vec<bool>) -> bool {
-        local.touching.len() == share.len()
+impl Cut for Edges {
+    type Partial = Partial;
+    type Share = Vec<bool>;
+
+    fn take(&mut self, rows: Band<'_>) {
+        self.first_row.get_or_insert(rows.rows().start);
+        for row in rows.rows() {
+            let row = rows.row(row);
+            let own = self.runs.add_row(row).iter();
+            self.strong.extend(own.map(|run| row[run.columns()].contains(&STRONG)));
+        }
     }
 
-    fn apply(&self, rows: &mut BandMut<'_>, local: Local, share: &Vec<bool>) {
-        let Local { components, mut strong, touching } = local;
-        for (root, kept) in touching.iter().zip(share) {
-            strong[*root as usize] = *kept;
+    fn summarize(&mut self) -> Partial {
+        let components = std::mem::take(&mut self.runs).into_components();
+        for (run, root) in components.roots().iter().enumerate() {
+            self.strong[*root as usize] |= self.strong[run];
         }
-        for (index, row) in rows.rows().enumerate() {
-            let row = rows.row_mut(row);
-            for (run, root) in components.row(index) {
-                row[run.columns()].fill(if strong[root as usize] { 255 } else { 0 });
+        let edges = [0, components.rows() - 1];
+        let mut touching: Vec<u32> =
+            edges.iter().flat_map(|row| components.row(*row)).map(|(_, root)| root).collect();
+        touching.sort_unstable();
+        touching.dedup();
+        let [first, last] = edges.map(|row| EdgeRow::of(&components, row, &touching));
+        let strong = touching.iter().map(|root| self.strong[*root as usize]).collect();
+        (self.components, self.touching) = (components, touching);
+        Partial { first, last, strong }
+    }
+
+    fn settle(&mut self, share: &Vec<bool>) -> bool {
+        for (root, kept) in self.touching.iter().zip(share) {
+            self.strong[*root as usize] = *kept;
+        }
+        self.touching.len() == share.len()
+    }
+
+    fn write_rows(&self, out: &mut BandMut<'_>) {
+        let first_row = self.first_row.unwrap_or(0);
+        for row in out.rows() {
+            let line = out.row_mut(row);
+            line.fill(0);
+            for (run, root) in self.components.row(row - first_row) {
+                if self.strong[root as usize] {
+                    line[run.columns()].fill(255);
+                }
             }
         }
     }
@@ -168,19 +190,23 @@ mod tests {
         let starts = [0].into_iter().chain(cuts.iter().copied());
         let cut =
             |bytes: &[u8], start: usize, end: usize| bytes[start * width..end * width].to_vec();
-        let (partials, locals): (Vec<_>, Vec<_>) = starts
+        let (partials, cuts): (Vec<_>, Vec<_>) = starts
             .clone()
             .zip(ends())
             .map(|(start, end)| {
                 let bytes = cut(map, start, end);
-                Hysteresis.summarize_any(Band::new(&bytes, width, 1, start, height))
+                let mut cut = Hysteresis.begin_any();
+                for (row, bytes) in (start..end).zip(bytes.chunks(width)) {
+                    cut.take_any(Band::new(bytes, width, 1, row, height));
+                }
+                (cut.summarize_any(), cut)
             })
             .unzip();
         let shares = Hysteresis.combine_any(&partials).unwrap();
-        for (((start, end), local), share) in starts.zip(ends()).zip(locals).zip(shares) {
+        for (((start, end), mut cut), share) in starts.zip(ends()).zip(cuts).zip(shares) {
+            cut.settle_any(&share).unwrap();
             let bytes = &mut out[start * width..end * width];
-            let mut band = BandMut::new(bytes, width, 1, start, height);
-            Hysteresis.apply_any(&mut band, local, &share).unwrap();
+            cut.write_rows_any(&mut BandMut::new(bytes, width, 1, start, height));
         }
         out
     }
@@ -216,7 +242,9 @@ mod tests {
     #[test]
     fn broken_partials_and_shares_are_errors() {
         let map = serpentine(9, 6, STRONG);
-        let (partial, local) = Hysteresis.summarize_any(Band::new(&map, 9, 1, 0, 6));
+        let mut cut = Hysteresis.begin_any();
+        cut.take_any(Band::new(&map, 9, 1, 0, 6));
+        let partial = cut.summarize_any();
         for length in 0..partial.len() {
             assert!(Hysteresis.combine_any(&[partial[..length].to_vec()]).is_err(), "{length}");
         }
@@ -230,9 +258,8 @@ mod tests {
                 let _ = Hysteresis.combine_any(&[partial.clone(), broken, partial.clone()]);
             }
         }
-        let mut out = map.clone();
-        let mut band = BandMut::new(&mut out, 9, 1, 0, 6);
-        assert!(Hysteresis.apply_any(&mut band, local, &[2, 1, 1]).is_err());
-        assert!(Hysteresis.apply_any(&mut band, Box::new(()), &[1, 1]).is_err());
+        for share in [&[2, 1, 1][..], &[3, 1, 1, 1], &[1]] {
+            assert!(cut.settle_any(share).is_err(), "{share:?}");
+        }
     }
 }

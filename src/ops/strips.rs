@@ -1,80 +1,95 @@
 //! Runs ops over a band strip by strip, so that the rows between two ops stay in cache.
 
+use std::convert::Infallible;
 use std::ops::Range;
 
 use super::Op;
 use super::alpha::{DropAlpha, has_alpha, join};
-use crate::band::{Band, BandMut};
+use crate::band::{Band, BandMut, Window};
 
 /// Bytes of the rows that one strip of one op should hold: a part of a core's L2 cache.
 const STRIP_BYTES: usize = 160 * 1024;
 /// Fewer rows would spend too much on what each call of an op sets up.
 const STRIP_ROWS: usize = 8;
 
-/// Writes all rows of `out` by `ops`, from the colours of `input`; the last channel of `alpha`
-/// becomes that of `out`.
-pub(super) fn run(
-    ops: &[Box<dyn Op>],
-    input: Band<'_>,
-    alpha: Option<Band<'_>>,
-    out: &mut BandMut<'_>,
-) {
-    if ops.is_empty() && input.channels() == out.channels() {
-        copy(input, out);
-        return;
-    }
-    let (all, width, channels, height) = (out.rows(), out.width(), out.channels(), out.height());
-    let mut stages = Stages::new(ops, input);
-    let strip_rows = stages.strip_rows();
-    let mut colour = Vec::new();
-    for start in all.clone().step_by(strip_rows) {
-        let rows = start..(start + strip_rows).min(all.end);
-        let stride = width * channels;
-        let bytes = (rows.start - all.start) * stride..(rows.end - all.start) * stride;
-        let strip = &mut out.bytes_mut()[bytes];
-        if let Some(alpha) = alpha {
-            colour.resize(rows.len() * width * (channels - 1), 0);
-            let mut apart = BandMut::new(&mut colour, width, channels - 1, rows.start, height);
-            stages.write(&mut apart);
-            join(&colour, alpha.slice(rows), strip, channels);
-        } else {
-            stages.write(&mut BandMut::new(strip, width, channels, rows.start, height));
-        }
-    }
+/// Cuts rows that have at most `row_bytes` bytes on their way into strips that stay in cache.
+pub(super) fn strips(
+    rows: Range<usize>,
+    row_bytes: usize,
+) -> impl Iterator<Item = Range<usize>> + use<> {
+    let strip = (STRIP_BYTES / row_bytes.max(1)).max(STRIP_ROWS);
+    rows.clone().step_by(strip).map(move |start| start..(start + strip).min(rows.end))
 }
 
 /// Ops, each with the rows it has made and the next one still needs.
-struct Stages<'o, 'i> {
-    input: Band<'i>,
+pub(super) struct Stages<'o> {
     stages: Vec<Stage<'o>>,
+    /// The most bytes that a row has on its way.
+    row_bytes: usize,
+    /// Where rows are made that alpha is to be joined to.
+    colour: Vec<u8>,
 }
 
 struct Stage<'o> {
     op: &'o dyn Op,
-    channels: usize,
-    bytes: Vec<u8>,
-    rows: Range<usize>,
+    window: Window,
 }
 
-impl<'o, 'i> Stages<'o, 'i> {
-    fn new(ops: &'o [Box<dyn Op>], input: Band<'i>) -> Self {
-        let drop_alpha = has_alpha(input.channels()).then_some(&DropAlpha as &dyn Op);
-        let mut channels = input.channels();
+impl<'o> Stages<'o> {
+    /// `ops` for an image of `width`, `height` and `channels`.
+    pub(super) fn new(
+        ops: &'o [Box<dyn Op>],
+        (width, height, mut channels): (usize, usize, usize),
+    ) -> Self {
+        let mut most = channels;
+        let drop_alpha = has_alpha(channels).then_some(&DropAlpha as &dyn Op);
         let ops = drop_alpha.into_iter().chain(ops.iter().map(|op| &**op));
         let stages = ops.map(|op| {
             channels = op.channels(channels);
-            Stage { op, channels, bytes: Vec::new(), rows: 0..0 }
+            most = most.max(channels);
+            Stage { op, window: Window::new(width, channels, height) }
         });
-        Self { input, stages: stages.collect() }
+        let stages = stages.collect();
+        Self { stages, row_bytes: width * most, colour: Vec::new() }
     }
 
-    fn strip_rows(&self) -> usize {
-        let most = self.stages.iter().map(|stage| stage.channels).max().unwrap_or(1);
-        (STRIP_BYTES / (self.input.width() * most)).max(STRIP_ROWS)
+    /// Whether the rows stay as they are.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stages.is_empty()
     }
 
-    /// Writes the rows of `out`, which must not lie above those written before.
-    fn write(&mut self, out: &mut BandMut<'_>) {
+    /// Cuts rows into strips that stay in cache.
+    pub(super) fn strips(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        strips(rows, self.row_bytes)
+    }
+
+    /// Input rows needed to make the rows `rows` of an image `height` rows high.
+    pub(super) fn input_rows(&self, rows: Range<usize>, height: usize) -> Range<usize> {
+        self.stages.iter().rev().fold(rows, |rows, stage| stage.op.input_rows(rows, height))
+    }
+
+    /// Writes the rows of `out`, which must not lie above those written before, from `input`; the
+    /// last channel of `alpha` becomes that of `out`.
+    pub(super) fn write(
+        &mut self,
+        input: Band<'_>,
+        alpha: Option<Band<'_>>,
+        out: &mut BandMut<'_>,
+    ) {
+        let Some(alpha) = alpha else { return self.write_colour(input, out) };
+        let (rows, channels) = (out.rows(), out.channels());
+        let mut colour = std::mem::take(&mut self.colour);
+        colour.resize(rows.len() * out.width() * (channels - 1), 0);
+        let (width, height) = (out.width(), out.height());
+        self.write_colour(
+            input,
+            &mut BandMut::new(&mut colour, width, channels - 1, rows.start, height),
+        );
+        join(&colour, alpha.slice(rows), out.bytes_mut(), channels);
+        self.colour = colour;
+    }
+
+    fn write_colour(&mut self, input: Band<'_>, out: &mut BandMut<'_>) {
         let height = out.height();
         let mut needs = vec![out.rows()];
         for stage in self.stages.iter().skip(1).rev() {
@@ -83,49 +98,24 @@ impl<'o, 'i> Stages<'o, 'i> {
         }
         for (index, need) in needs.into_iter().rev().enumerate() {
             let (before, rest) = self.stages.split_at_mut(index);
-            let input = match before.last() {
-                Some(stage) => stage.band(self.input),
-                None => self.input,
-            };
+            let input = before.last().map_or(input, |stage| stage.window.band());
             match rest {
                 [last] => last.op.write_rows(input, need, out),
                 [stage, ..] => stage.advance(input, need),
-                [] => copy(input, out),
+                [] => out.bytes_mut().copy_from_slice(input.slice(need).bytes()),
             }
         }
     }
 }
 
-/// Without any op the rows are the input's own.
-fn copy(input: Band<'_>, out: &mut BandMut<'_>) {
-    let rows = input.slice(out.rows());
-    out.bytes_mut().copy_from_slice(rows.bytes());
-}
-
 impl Stage<'_> {
-    /// The rows it holds, of an image of the size of `like`.
-    fn band(&self, like: Band<'_>) -> Band<'_> {
-        Band::new(&self.bytes, like.width(), self.channels, self.rows.start, like.height())
-    }
-
     /// Drops the rows above `need` and makes those below what it holds.
     fn advance(&mut self, input: Band<'_>, need: Range<usize>) {
-        let stride = input.width() * self.channels;
-        let kept = self.rows.start.max(need.start)..self.rows.end.max(need.start);
-        let dropped = (kept.start - self.rows.start).min(self.rows.len());
-        self.bytes.copy_within(dropped * stride.., 0);
-        let held = self.rows.len() - dropped;
-        self.rows = need.start..need.start + held;
-        let fresh = self.rows.end..need.end.max(self.rows.end);
-        self.bytes.resize((held + fresh.len()) * stride, 0);
-        self.rows.end = fresh.end;
-        if fresh.is_empty() {
-            return;
-        }
-        let bytes = &mut self.bytes[held * stride..];
-        let mut out =
-            BandMut::new(bytes, input.width(), self.channels, fresh.start, input.height());
-        self.op.write_rows(input, fresh, &mut out);
+        let op = self.op;
+        let Ok(()) = self.window.advance(need, |out| {
+            op.write_rows(input, out.rows(), out);
+            Ok::<(), Infallible>(())
+        });
     }
 }
 
@@ -172,8 +162,12 @@ mod tests {
             .map(|(radius, made)| Box::new(Recorder { radius, made: made.clone() }) as Box<dyn Op>)
             .collect();
         let mut out = vec![0; width * 50];
-        let mut band = BandMut::new(&mut out, width, 1, 30, height);
-        run(&ops, Band::new(&bytes, width, 1, 0, height), None, &mut band);
+        let mut stages = Stages::new(&ops, (width, height, 1));
+        for strip in stages.strips(30..80) {
+            let (start, end) = ((strip.start - 30) * width, (strip.end - 30) * width);
+            let mut out = BandMut::new(&mut out[start..end], width, 1, strip.start, height);
+            stages.write(Band::new(&bytes, width, 1, 0, height), None, &mut out);
+        }
         assert_eq!(out, bytes[width * 30..width * 80]);
         let expected = [15..95, 15..95, 30..80];
         for (made, expected) in made.iter().zip(expected) {

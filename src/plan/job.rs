@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::UsageError;
-use crate::image_file::{DecodeOptions, Header};
+use crate::image_file::{self, DecodeOptions, Format, Header};
 use crate::ops::OpSpec;
 use crate::ops::chain::Chain;
 use crate::ops::kernels::Simd;
@@ -118,15 +118,29 @@ pub struct ImageShape {
     pub decode_bytes: u64,
     /// Bytes that encoding the result takes at its peak beside the pixels.
     pub encode_bytes: u64,
+    /// Bytes that giving its rows one after the other takes, if nothing need be decoded whole.
+    pub reader_bytes: Option<u64>,
+    /// Bytes that taking the rows of the result one after the other takes: its file so far, or its
+    /// pixels.
+    pub writer_bytes: u64,
 }
 
 impl ImageShape {
-    /// The shape that a file's header tells; encoding the result will take `encode_bytes`.
+    /// The shape that a file's header tells; its result has `output_channels` and is written in
+    /// `output`.
     #[must_use]
-    pub fn new(header: &Header, file_bytes: u64, encode_bytes: u64) -> Self {
-        let decode_bytes = header.decode_bytes;
+    pub fn new(header: &Header, file_bytes: u64, output_channels: usize, output: Format) -> Self {
         let (width, height, channels) = (header.width, header.height, header.channels);
-        Self { width, height, channels, file_bytes, decode_bytes, encode_bytes }
+        Self {
+            width,
+            height,
+            channels,
+            file_bytes,
+            decode_bytes: header.decode_bytes,
+            encode_bytes: image_file::encode_bytes(width, height, output_channels, output),
+            reader_bytes: header.reader_bytes,
+            writer_bytes: image_file::writer_bytes(width, height, output_channels, output),
+        }
     }
 
     /// Columns times rows.

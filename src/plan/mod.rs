@@ -10,4 +10,4 @@ pub use bands::{band_bytes, band_rows, cut_rows};
 pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
 pub use hands::Hands;
 pub use job::{ImageShape, Job, LONGEST_SILENCE, Work};
-pub use share::{Footprint, Share, choose};
+pub use share::{Footprint, Share, choose, is_spread};

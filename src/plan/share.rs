@@ -9,6 +9,18 @@ use crate::settings::Distribution;
 /// Bytes that a link between two hosts carries in a nanosecond; measured over TCP: 0.7 to 1.0.
 const LINK_BYTES_PER_NS: f64 = 0.7;
 
+/// Nanoseconds for a colour pixel on one core above which a chain is worth more threads than one.
+/// Decoding and encoding, which stay on one thread, take 7 for a JPEG; the first touch of memory for
+/// the whole picture, before and after, takes 2.
+const SPREAD_COST: f32 = 4.0;
+
+/// Whether a rank cuts a whole image among its free threads. Otherwise one thread takes it from its
+/// file to the result's, by rows where the formats allow it.
+#[must_use]
+pub fn is_spread(chain: &Chain) -> bool {
+    chain.cost(3) > SPREAD_COST
+}
+
 /// How one image is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
@@ -35,30 +47,20 @@ impl Footprint {
     /// What an image of `shape` takes when `chain` filters it.
     #[must_use]
     pub fn new(shape: &ImageShape, chain: &Chain) -> Self {
-        let pixels = shape.pixels();
-        let of_all = |bytes: usize| pixels.saturating_mul(bytes as u64);
-        let mut channels = shape.channels;
-        let (mut filtering, mut rounds, mut passes) = (0, 0, 0);
-        for round in chain.rounds() {
-            let output = round.output_channels(channels);
-            let both = of_all(channels + output);
-            let pass = if round.is_global() { pixels.saturating_mul(GLOBAL_PASS_BYTES) } else { 0 };
-            filtering = both.saturating_add(pass).max(filtering);
-            rounds = both.max(rounds);
-            if round.is_global() {
-                passes = both.saturating_add(pass).max(passes);
-            }
-            channels = output;
-        }
+        let filtering = Filtering::new(shape, chain);
+        let of_all = |bytes: usize| shape.pixels().saturating_mul(bytes as u64);
+        let channels = filtering.output_channels;
         // Gray and alpha may be spread to RGBA on their way into the file.
         let written = of_all(if channels == 2 { 4 } else { channels });
         let encoding = of_all(channels).saturating_add(shape.encode_bytes);
         let decoding = shape.file_bytes.saturating_add(shape.decode_bytes);
+        let spread = decoding.max(shape.file_bytes.saturating_add(filtering.whole.max(encoding)));
+        let by_rows = shape.file_bytes.saturating_add(by_rows(shape, &filtering));
         Self {
-            on_rank: decoding.max(shape.file_bytes.saturating_add(filtering.max(encoding))),
+            on_rank: if is_spread(chain) { by_rows.max(spread) } else { by_rows },
             held_whole: shape.file_bytes.max(written),
-            held_in_bands: decoding.max(rounds).max(encoding),
-            passes_in_bands: passes,
+            held_in_bands: decoding.max(filtering.rounds).max(encoding),
+            passes_in_bands: filtering.passes,
         }
     }
 
@@ -70,6 +72,57 @@ impl Footprint {
             Share::Bands => self.held_in_bands,
         }
     }
+}
+
+/// What filtering takes, by the rounds of a chain.
+struct Filtering {
+    output_channels: usize,
+    /// The greatest round over all pixels: its input, its output, and what its global pass keeps.
+    whole: u64,
+    /// Without what passes keep.
+    rounds: u64,
+    /// The greatest round with a global pass.
+    passes: u64,
+    /// What all rounds together hold when they go by rows: a window over their input, and the rest.
+    rows: (u64, u64),
+}
+
+impl Filtering {
+    fn new(shape: &ImageShape, chain: &Chain) -> Self {
+        let of_all = |bytes: u64| shape.pixels().saturating_mul(bytes);
+        let mut channels = shape.channels;
+        let (mut whole, mut rounds, mut passes) = (0, 0, 0);
+        let mut rows = chain.window_bytes((shape.width, shape.height, shape.channels));
+        for round in chain.rounds() {
+            let output = round.output_channels(channels);
+            let both = of_all((channels + output) as u64);
+            rounds = both.max(rounds);
+            whole = both.max(whole);
+            if round.is_global() {
+                let kept = of_all(GLOBAL_PASS_BYTES);
+                whole = both.saturating_add(kept).max(whole);
+                passes = both.saturating_add(kept).max(passes);
+                // Alpha waits for its colours.
+                let alpha = if matches!(channels, 2 | 4) { of_all(1) } else { 0 };
+                rows.1 = rows.1.saturating_add(kept).saturating_add(alpha);
+            }
+            channels = output;
+        }
+        Self { output_channels: channels, whole, rounds, passes, rows }
+    }
+}
+
+/// What one thread takes beside the file when rows go from reader to writer: while it decodes whole
+/// what cannot be read by rows, then while rows go by, then while it encodes whole what cannot be
+/// written by rows.
+fn by_rows(shape: &ImageShape, filtering: &Filtering) -> u64 {
+    let pixels = shape.pixels().saturating_mul(shape.channels as u64);
+    let (window, made) = filtering.rows;
+    let opening = shape.reader_bytes.unwrap_or(shape.decode_bytes);
+    let reading = shape.reader_bytes.map_or(pixels, |bytes| bytes.saturating_add(window));
+    let passing = reading.saturating_add(made).saturating_add(shape.writer_bytes);
+    let ending = shape.writer_bytes.saturating_add(shape.encode_bytes);
+    opening.max(passing).max(ending)
 }
 
 /// How to share out an image of `shape`, one of `images`.
@@ -173,7 +226,16 @@ mod tests {
     fn shape(width: usize, height: usize) -> ImageShape {
         let pixel_bytes = width as u64 * height as u64 * 3;
         let (file_bytes, decode_bytes, encode_bytes) = (pixel_bytes, 2 * pixel_bytes, pixel_bytes);
-        ImageShape { width, height, channels: 3, file_bytes, decode_bytes, encode_bytes }
+        ImageShape {
+            width,
+            height,
+            channels: 3,
+            file_bytes,
+            decode_bytes,
+            encode_bytes,
+            reader_bytes: None,
+            writer_bytes: pixel_bytes,
+        }
     }
 
     fn chosen(op: &str, images: usize, ranks: usize, memory: u64) -> Result<Share, ImageError> {
@@ -195,6 +257,23 @@ mod tests {
     fn bands_are_never_chosen_where_only_the_whole_fits() {
         // 9 MB to hold whole, 27 MB to hold in bands, 27 MB to filter whole.
         assert_eq!(chosen("blur:ksize=255", 1, 2, 44 << 20).unwrap(), Share::Image);
+    }
+
+    #[test]
+    fn rows_of_a_jpeg_take_less_than_its_pixels_unless_they_are_spread() {
+        let pixels = shape(2000, 1500);
+        let rows = ImageShape { reader_bytes: Some(1 << 20), ..pixels };
+        let need = |shape: &ImageShape, op: &str| {
+            let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
+            Footprint::new(shape, &chain).on_rank
+        };
+        // The file, 1 MiB, some rows, the result; and 6 bytes a pixel for a global pass.
+        assert!(need(&rows, "invert") < (9 + 9 + 9) << 20);
+        assert!(need(&rows, "blur:ksize=31") < (9 + 9 + 9 + 2) << 20);
+        assert!((18 << 20..45 << 20).contains(&need(&rows, "canny")));
+        assert!(need(&pixels, "invert") < 28 << 20);
+        // Spread, with the file: the pixels, twice.
+        assert!(need(&rows, "blur:ksize=255") >= 27_000_000);
     }
 
     #[test]

@@ -108,8 +108,7 @@ impl Reading {
         let channels = self.chain.output_channels(header.channels);
         let format = self.format_of(&header);
         format.check_fits(width, height, channels)?;
-        let encode_bytes = image_file::encode_bytes(width, height, channels, format);
-        Ok((header, ImageShape::new(&header, file_bytes, encode_bytes)))
+        Ok((header, ImageShape::new(&header, file_bytes, channels, format)))
     }
 
     /// The format that a file with this header is written in.

@@ -42,6 +42,9 @@ impl Buffers {
 
     /// Gives a buffer back. Those that have been unused longest make room for it.
     pub(crate) fn give(&self, buffer: Vec<u8>) {
+        if buffer.capacity() == 0 {
+            return;
+        }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.push(buffer);
         let bytes = |buffers: &[Vec<u8>]| buffers.iter().map(|b| b.capacity() as u64).sum::<u64>();
@@ -63,6 +66,13 @@ mod tests {
             let kept = buffers.free.lock().unwrap().iter().map(Vec::capacity).sum::<usize>();
             assert!(kept <= 1000, "{kept}");
         }
+    }
+
+    #[test]
+    fn nothing_is_not_kept() {
+        let buffers = Buffers::new(1000);
+        buffers.give(Vec::new());
+        assert!(buffers.free.lock().unwrap().is_empty());
     }
 
     #[test]

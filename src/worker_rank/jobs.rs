@@ -1,16 +1,17 @@
 //! What a rank's threads do with one message.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Event;
 use super::buffers::Buffers;
+use super::by_rows::{self, Fault, FileJob};
 use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
 use super::pool::Load;
 use crate::band::{Band, BandMut};
 use crate::error::{BugError, ImageError, UsageError, with_causes};
 use crate::image_file::{self, EncodeOptions, Format};
 use crate::ops::chain::{Chain, Round};
-use crate::plan::Work;
+use crate::plan::{Work, is_spread};
 use crate::transport::message::{BandHeader, ImageResult, Message, RankTimes, ToRank0};
 
 /// What all jobs of a rank share.
@@ -29,6 +30,10 @@ struct Filtered {
     file: Vec<u8>,
 }
 
+pub(crate) fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Measures one piece of work after another.
 struct Stopwatch(Instant);
 
@@ -40,8 +45,7 @@ impl Stopwatch {
     /// Microseconds since the start or the last lap.
     fn lap(&mut self) -> u64 {
         let now = Instant::now();
-        let lap = now.duration_since(std::mem::replace(&mut self.0, now));
-        u64::try_from(lap.as_micros()).unwrap_or(u64::MAX)
+        microseconds(now.duration_since(std::mem::replace(&mut self.0, now)))
     }
 }
 
@@ -94,6 +98,32 @@ impl Jobs {
         format: Format,
         pixel_bytes: usize,
     ) -> Result<Result<Filtered, ImageError>, BugError> {
+        let options = EncodeOptions { format, quality: self.work.quality, strip: self.work.strip };
+        let threads = self.threads();
+        if threads > 1 && is_spread(&self.chain) {
+            return self.filter_spread(file, &options, pixel_bytes, threads);
+        }
+        let times = by_rows::Times::default();
+        let mut watch = Stopwatch::start();
+        let job = FileJob { file, pixel_bytes, decode: &self.work.decode, encode: &options };
+        match by_rows::filter_file(&self.chain, &job, &self.buffers, &times) {
+            Ok((file, pixels)) => {
+                let times = times.of_rank(watch.lap());
+                Ok(Ok(Filtered { pixels, times, file }))
+            }
+            Err(Fault::Decode(error) | Fault::Encode(error)) => Ok(Err(error)),
+            Err(Fault::Bug(bug)) => Err(bug),
+        }
+    }
+
+    /// Decodes a file whole, filters it on `threads` threads, and encodes it.
+    fn filter_spread(
+        &self,
+        file: &[u8],
+        options: &EncodeOptions,
+        pixel_bytes: usize,
+        threads: usize,
+    ) -> Result<Result<Filtered, ImageError>, BugError> {
         let recycled = self.buffers.take_any(pixel_bytes);
         let mut watch = Stopwatch::start();
         let picture = match image_file::decode(file, &self.work.decode, recycled) {
@@ -103,13 +133,11 @@ impl Jobs {
         let decode_us = watch.lap();
         let (width, height) = (picture.width, picture.height);
         let shape = (width, height, picture.channels);
-        let threads = self.threads();
         let filtered = filter_with(&self.chain, picture.pixels, shape, threads, &self.buffers)?;
         let filter_us = watch.lap();
-        let options = EncodeOptions { format, quality: self.work.quality, strip: self.work.strip };
         let channels = self.chain.output_channels(picture.channels);
         let encoded =
-            image_file::encode(&filtered, width, height, channels, &picture.metadata, &options);
+            image_file::encode(&filtered, width, height, channels, &picture.metadata, options);
         self.buffers.give(filtered);
         let times = RankTimes { decode_us, filter_us, encode_us: watch.lap() };
         let pixels = width as u64 * height as u64;

@@ -1,0 +1,197 @@
+/* Calls of libjpeg-turbo that may fail.
+ *
+ * libjpeg leaves a call that fails by a function that must not return. A longjmp does that, over frames of C only: they
+ * are here, and nothing else is. libjpeg.rs declares and calls these functions. Those that give an `int` give 0 for a
+ * fault, after which the codec can only be freed. */
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+struct mpix_jpeg {
+  union {
+    struct jpeg_common_struct any;
+    struct jpeg_decompress_struct reader;
+    struct jpeg_compress_struct writer;
+  } codec;
+  struct jpeg_error_mgr errors;
+  struct jpeg_progress_mgr progress;
+  struct jpeg_destination_mgr file;
+  int most_scans;
+  jmp_buf fault;
+  /* The first warning, or the error that ended a call. */
+  char message[JMSG_LENGTH_MAX];
+};
+
+static void keep_message(j_common_ptr codec)
+{
+  codec->err->format_message(codec, ((struct mpix_jpeg *)codec->client_data)->message);
+}
+
+static void leave(j_common_ptr codec)
+{
+  keep_message(codec);
+  longjmp(((struct mpix_jpeg *)codec->client_data)->fault, 1);
+}
+
+static void count_scans(j_common_ptr codec)
+{
+  struct mpix_jpeg *jpeg = codec->client_data;
+
+  if (jpeg->codec.reader.input_scan_number <= jpeg->most_scans) return;
+  snprintf(jpeg->message, JMSG_LENGTH_MAX, "Progressive JPEG image has more than %d scans", jpeg->most_scans);
+  longjmp(jpeg->fault, 1);
+}
+
+static void nothing(j_compress_ptr writer)
+{
+  (void)writer;
+}
+
+static boolean file_is_full(j_compress_ptr writer)
+{
+  ERREXIT(writer, JERR_BUFFER_SIZE);
+  return FALSE;
+}
+
+static int create(struct mpix_jpeg *jpeg, int most_scans)
+{
+  if (setjmp(jpeg->fault)) return 0;
+  if (most_scans) {
+    jpeg_create_decompress(&jpeg->codec.reader);
+    jpeg->most_scans = most_scans;
+    jpeg->progress.progress_monitor = count_scans;
+    jpeg->codec.any.progress = &jpeg->progress;
+  } else {
+    jpeg_create_compress(&jpeg->codec.writer);
+  }
+  jpeg->codec.any.mem->max_memory_to_use = 0;
+  return 1;
+}
+
+/* A reader of files of at most so many scans, or a writer if there may be none; NULL without memory for it. */
+struct mpix_jpeg *mpix_jpeg_new(int most_scans)
+{
+  struct mpix_jpeg *jpeg = calloc(1, sizeof(*jpeg));
+
+  if (!jpeg) return NULL;
+  jpeg->codec.any.err = jpeg_std_error(&jpeg->errors);
+  jpeg->codec.any.client_data = jpeg;
+  jpeg->errors.error_exit = leave;
+  jpeg->errors.output_message = keep_message;
+  if (create(jpeg, most_scans)) return jpeg;
+  free(jpeg);
+  return NULL;
+}
+
+/* Reads down to the first scan: columns, rows, and bytes in a pixel: 1 gray, 3 RGB, 4 inks, 0 unknown. */
+int mpix_jpeg_read_header(struct mpix_jpeg *jpeg, const unsigned char *file, size_t length, unsigned header[3])
+{
+  struct jpeg_decompress_struct *reader = &jpeg->codec.reader;
+  JOCTET *profile;
+  unsigned profile_length;
+
+  if (setjmp(jpeg->fault)) return 0;
+  jpeg_mem_src(reader, file, length);
+  jpeg_save_markers(reader, JPEG_APP0 + 2, 0xFFFF);
+  jpeg_read_header(reader, TRUE);
+  /* It warns of a profile in which a part is missing. */
+  if (jpeg_read_icc_profile(reader, &profile, &profile_length)) free(profile);
+  header[0] = reader->image_width;
+  header[1] = reader->image_height;
+  switch (reader->jpeg_color_space) {
+  case JCS_GRAYSCALE: header[2] = 1; reader->out_color_space = JCS_GRAYSCALE; break;
+  case JCS_RGB: case JCS_YCbCr: header[2] = 3; reader->out_color_space = JCS_EXT_RGB; break;
+  case JCS_CMYK: case JCS_YCCK: header[2] = 4; reader->out_color_space = JCS_CMYK; break;
+  default: header[2] = 0;
+  }
+  reader->dct_method = JDCT_ISLOW;
+  reader->do_fancy_upsampling = TRUE;
+  return 1;
+}
+
+/* Gets ready to give rows; of several scans, reads all. */
+int mpix_jpeg_start_reading(struct mpix_jpeg *jpeg)
+{
+  if (setjmp(jpeg->fault)) return 0;
+  jpeg_start_decompress(&jpeg->codec.reader);
+  return 1;
+}
+
+/* Reads the next rows, which must be there. */
+int mpix_jpeg_read_rows(struct mpix_jpeg *jpeg, unsigned char *rows, size_t row_length, size_t count)
+{
+  if (setjmp(jpeg->fault)) return 0;
+  for (JSAMPROW row = rows, end = rows + count * row_length; row != end; row += row_length)
+    jpeg_read_scanlines(&jpeg->codec.reader, &row, 1);
+  return 1;
+}
+
+/* Reads what stands behind the last row. */
+int mpix_jpeg_end_reading(struct mpix_jpeg *jpeg)
+{
+  if (setjmp(jpeg->fault)) return 0;
+  jpeg_finish_decompress(&jpeg->codec.reader);
+  return 1;
+}
+
+/* Gets ready to write a file of at most `room` bytes, of pixels of 1 (gray), 3 (RGB) or 4 bytes (RGB and one unused):
+ * of colours 4:2:0, with the usual tables, by the accurate DCT. */
+int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t room, const unsigned header[3],
+                            int quality)
+{
+  struct jpeg_compress_struct *writer = &jpeg->codec.writer;
+
+  if (setjmp(jpeg->fault)) return 0;
+  jpeg->file.next_output_byte = file;
+  jpeg->file.free_in_buffer = room;
+  jpeg->file.init_destination = jpeg->file.term_destination = nothing;
+  jpeg->file.empty_output_buffer = file_is_full;
+  writer->dest = &jpeg->file;
+  writer->image_width = header[0];
+  writer->image_height = header[1];
+  writer->input_components = header[2];
+  writer->in_color_space = header[2] == 1 ? JCS_GRAYSCALE : header[2] == 3 ? JCS_EXT_RGB : JCS_EXT_RGBX;
+  jpeg_set_defaults(writer);
+  jpeg_set_quality(writer, quality, TRUE);
+  writer->dct_method = JDCT_ISLOW;
+  jpeg_start_compress(writer, TRUE);
+  return 1;
+}
+
+/* Writes the next rows. */
+int mpix_jpeg_write_rows(struct mpix_jpeg *jpeg, const unsigned char *rows, size_t row_length, size_t count)
+{
+  if (setjmp(jpeg->fault)) return 0;
+  for (JSAMPROW row = (JSAMPROW)rows, end = row + count * row_length; row != end; row += row_length)
+    jpeg_write_scanlines(&jpeg->codec.writer, &row, 1);
+  return 1;
+}
+
+/* Ends the file; `left` are the bytes of its room that it leaves free. */
+int mpix_jpeg_end_writing(struct mpix_jpeg *jpeg, size_t *left)
+{
+  if (setjmp(jpeg->fault)) return 0;
+  jpeg_finish_compress(&jpeg->codec.writer);
+  *left = jpeg->file.free_in_buffer;
+  return 1;
+}
+
+long mpix_jpeg_warnings(const struct mpix_jpeg *jpeg)
+{
+  return jpeg->errors.num_warnings;
+}
+
+const char *mpix_jpeg_message(const struct mpix_jpeg *jpeg)
+{
+  return jpeg->message;
+}
+
+void mpix_jpeg_free(struct mpix_jpeg *jpeg)
+{
+  jpeg_destroy(&jpeg->codec.any);
+  free(jpeg);
+}

@@ -1,0 +1,258 @@
+//! libjpeg-turbo, row by row: what `libjpeg.c` offers, made safe.
+
+#![expect(unsafe_code, reason = "calls of C")]
+
+use std::borrow::Cow;
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
+use std::ptr::NonNull;
+
+// The crate that links libjpeg-turbo.
+use turbojpeg_sys as _;
+
+/// A `struct mpix_jpeg`.
+#[repr(C)]
+struct Opaque([u8; 0]);
+
+unsafe extern "C" {
+    fn mpix_jpeg_new(most_scans: c_int) -> *mut Opaque;
+    fn mpix_jpeg_read_header(
+        jpeg: *mut Opaque,
+        file: *const u8,
+        length: usize,
+        header: *mut [c_uint; 3],
+    ) -> c_int;
+    fn mpix_jpeg_start_reading(jpeg: *mut Opaque) -> c_int;
+    fn mpix_jpeg_read_rows(
+        jpeg: *mut Opaque,
+        rows: *mut u8,
+        row_length: usize,
+        count: usize,
+    ) -> c_int;
+    fn mpix_jpeg_end_reading(jpeg: *mut Opaque) -> c_int;
+    fn mpix_jpeg_start_writing(
+        jpeg: *mut Opaque,
+        file: *mut u8,
+        room: usize,
+        header: *const [c_uint; 3],
+        quality: c_int,
+    ) -> c_int;
+    fn mpix_jpeg_write_rows(
+        jpeg: *mut Opaque,
+        rows: *const u8,
+        row_length: usize,
+        count: usize,
+    ) -> c_int;
+    fn mpix_jpeg_end_writing(jpeg: *mut Opaque, left: *mut usize) -> c_int;
+    fn mpix_jpeg_warnings(jpeg: *const Opaque) -> c_long;
+    fn mpix_jpeg_message(jpeg: *const Opaque) -> *const c_char;
+    fn mpix_jpeg_free(jpeg: *mut Opaque);
+}
+
+/// What libjpeg-turbo says of a call that failed.
+pub(super) type Fault = String;
+
+/// Columns and rows of a picture, and bytes in a pixel.
+pub(super) type Shape = (usize, usize, usize);
+
+/// A compressor or decompressor; alive as long as no call has failed.
+struct Codec {
+    opaque: NonNull<Opaque>,
+    alive: bool,
+}
+
+impl Codec {
+    fn new(most_scans: c_int) -> Result<Self, Fault> {
+        // SAFETY: it takes any number.
+        let opaque = unsafe { mpix_jpeg_new(most_scans) };
+        let opaque = NonNull::new(opaque).ok_or("there is no memory for its codec")?;
+        Ok(Self { opaque, alive: true })
+    }
+
+    /// Makes a call, unless one has failed before.
+    fn call(&mut self, call: impl FnOnce(*mut Opaque) -> c_int) -> Result<(), Fault> {
+        if self.alive && call(self.opaque.as_ptr()) != 0 {
+            return Ok(());
+        }
+        self.alive = false;
+        Err(self.message())
+    }
+
+    /// The error that ended a call, or the first warning.
+    fn message(&self) -> String {
+        // SAFETY: the text is the codec's own and ends with a 0; it is copied while the codec is
+        // borrowed.
+        unsafe { CStr::from_ptr(mpix_jpeg_message(self.opaque.as_ptr())) }
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// The first warning, if there was any.
+    fn warning(&self) -> Option<String> {
+        // SAFETY: the codec lives as long as `self`.
+        let warnings = unsafe { mpix_jpeg_warnings(self.opaque.as_ptr()) };
+        (warnings > 0).then(|| self.message())
+    }
+}
+
+impl Drop for Codec {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has the pointer, and nothing is called with it any more.
+        unsafe { mpix_jpeg_free(self.opaque.as_ptr()) };
+    }
+}
+
+/// Gives the rows of a file.
+pub(super) struct Reader<'f> {
+    codec: Codec,
+    shape: Shape,
+    rows_left: usize,
+    /// The codec reads in it.
+    _file: Cow<'f, [u8]>,
+}
+
+impl<'f> Reader<'f> {
+    /// Reads the header of `file`, which may have `most_scans` scans. A warning is a fault.
+    ///
+    /// Its pixels will have 1 byte (gray), 3 (RGB) or 4 (inks).
+    pub(super) fn new(file: Cow<'f, [u8]>, most_scans: c_int) -> Result<Self, Fault> {
+        let mut codec = Codec::new(most_scans)?;
+        let mut header = [0; 3];
+        // SAFETY: the codec is one that reads, as `most_scans` is not 0; `file` neither moves nor
+        // changes while it has the codec beside it; `header` is as large as C takes it to be.
+        codec.call(|jpeg| unsafe {
+            mpix_jpeg_read_header(jpeg, file.as_ptr(), file.len(), &raw mut header)
+        })?;
+        if let Some(warning) = codec.warning() {
+            return Err(warning);
+        }
+        let [width, height, channels] = header.map(|value| value as usize);
+        if channels == 0 {
+            return Err("Could not determine colorspace of JPEG image".to_owned());
+        }
+        Ok(Self { codec, shape: (width, height, channels), rows_left: 0, _file: file })
+    }
+
+    /// Columns, rows, and bytes in a pixel.
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Gets ready to give the first row. This may take memory for the whole picture.
+    pub(super) fn start(&mut self) -> Result<(), Fault> {
+        // SAFETY: the codec has read its header, and its file is there.
+        self.codec.call(|jpeg| unsafe { mpix_jpeg_start_reading(jpeg) })?;
+        self.rows_left = self.shape.1;
+        Ok(())
+    }
+
+    /// Reads the next rows, as many as `rows` holds.
+    ///
+    /// # Panics
+    /// When `rows` are no whole rows, or more than are left.
+    pub(super) fn read(&mut self, rows: &mut [u8]) -> Result<(), Fault> {
+        let (width, _, channels) = self.shape;
+        let count = rows_in(rows, width * channels);
+        assert!(count <= self.rows_left, "{count} rows of {}", self.rows_left);
+        self.rows_left -= count;
+        // SAFETY: rows are left only behind `start`; `rows` holds `count` of `width * channels`
+        // bytes, which is what the codec gives.
+        self.codec.call(|jpeg| unsafe {
+            mpix_jpeg_read_rows(jpeg, rows.as_mut_ptr(), width * channels, count)
+        })
+    }
+
+    /// Reads what stands behind the last row. Gives the first of all warnings.
+    ///
+    /// # Panics
+    /// When rows are left.
+    pub(super) fn end(mut self) -> Result<Option<String>, Fault> {
+        assert!(self.rows_left == 0, "{} rows are left", self.rows_left);
+        // SAFETY: as for `read`.
+        self.codec.call(|jpeg| unsafe { mpix_jpeg_end_reading(jpeg) })?;
+        Ok(self.codec.warning())
+    }
+}
+
+/// Makes a file of rows.
+pub(super) struct Writer {
+    codec: Codec,
+    shape: Shape,
+    rows_left: usize,
+    /// The codec writes to its memory; its length is 0 until the end.
+    file: Vec<u8>,
+}
+
+impl Writer {
+    /// A writer of a picture of pixels of 1 byte (gray), 3 (RGB) or 4 (RGB and one that does not
+    /// count), to a file of this quality, 4:2:0.
+    ///
+    /// # Panics
+    /// When there can be no such picture.
+    pub(super) fn new(shape: Shape, quality: u8) -> Result<Self, Fault> {
+        let (width, height, channels) = shape;
+        assert!(matches!(channels, 1 | 3 | 4), "{channels} channels");
+        let room = most_bytes(shape).ok_or("it has too many pixels")?;
+        let header = [width, height, channels].map(c_uint::try_from);
+        let [Ok(width), Ok(height), Ok(channels)] = header else {
+            return Err("it has too many pixels".to_owned());
+        };
+        // As long as the file can be at most. What is not written to takes no memory.
+        let mut file = Vec::with_capacity(room);
+        let mut codec = Codec::new(0)?;
+        let (header, quality) = ([width, height, channels], c_int::from(quality.clamp(1, 100)));
+        // SAFETY: the codec is one that writes; `file` has that much room, and its memory is freed
+        // or moved only when the codec is not called any more.
+        codec.call(|jpeg| unsafe {
+            mpix_jpeg_start_writing(jpeg, file.as_mut_ptr(), room, &raw const header, quality)
+        })?;
+        Ok(Self { codec, shape, rows_left: shape.1, file })
+    }
+
+    /// Writes the next rows.
+    ///
+    /// # Panics
+    /// When `rows` are no whole rows, or more than are left.
+    pub(super) fn write(&mut self, rows: &[u8]) -> Result<(), Fault> {
+        let (width, _, channels) = self.shape;
+        let count = rows_in(rows, width * channels);
+        assert!(count <= self.rows_left, "{count} rows of {}", self.rows_left);
+        self.rows_left -= count;
+        // SAFETY: `rows` holds `count` rows of `width * channels` bytes, which is what the codec
+        // takes; the file that it writes to is there.
+        self.codec.call(|jpeg| unsafe {
+            mpix_jpeg_write_rows(jpeg, rows.as_ptr(), width * channels, count)
+        })
+    }
+
+    /// Ends the file.
+    ///
+    /// # Panics
+    /// When rows are left.
+    pub(super) fn end(mut self) -> Result<Vec<u8>, Fault> {
+        assert!(self.rows_left == 0, "{} rows are left", self.rows_left);
+        let (room, mut left) = (most_bytes(self.shape).unwrap_or(0), 0);
+        // SAFETY: as for `write`; `left` is a `size_t`.
+        self.codec.call(|jpeg| unsafe { mpix_jpeg_end_writing(jpeg, &raw mut left) })?;
+        // SAFETY: all of its room but the last `left` bytes was written to.
+        unsafe { self.file.set_len(room.saturating_sub(left)) };
+        Ok(self.file)
+    }
+}
+
+/// Rows of `row_length` bytes in `rows`.
+fn rows_in(rows: &[u8], row_length: usize) -> usize {
+    let count = rows.len() / row_length;
+    assert!(count * row_length == rows.len(), "{} bytes are no whole rows", rows.len());
+    count
+}
+
+/// The most bytes that a file of such a picture can have, whatever its pixels are.
+fn most_bytes((width, height, channels): Shape) -> Option<usize> {
+    const GRAY: c_int = turbojpeg_sys::TJSAMP_TJSAMP_GRAY as c_int;
+    const COLOUR: c_int = turbojpeg_sys::TJSAMP_TJSAMP_420 as c_int;
+    let subsamp = if channels == 1 { GRAY } else { COLOUR };
+    let (width, height) = (c_int::try_from(width).ok()?, c_int::try_from(height).ok()?);
+    // SAFETY: it takes any numbers, and gives 0 for those that it does not like.
+    let bytes = unsafe { turbojpeg_sys::tj3JPEGBufSize(width, height, subsamp) };
+    usize::try_from(bytes).ok().filter(|&bytes| bytes > 0)
+}

@@ -1,0 +1,67 @@
+//! The memory of a whole run, as the system counts it: strips of images, not images.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "image_files/pictures.rs"]
+#[expect(dead_code, reason = "a part of it is used")]
+mod pictures;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use mpix::image_file::{EncodeOptions, Format, Metadata, encode};
+
+const WIDTH: usize = 4000;
+const HEIGHT: usize = 3000;
+const IMAGES: usize = 5;
+
+/// The most memory that a process has had so far, in bytes; none when it has ended, or where the
+/// system does not tell.
+fn peak_of(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+}
+
+/// Filters all of `input` on two threads; the most memory that takes, in megabytes.
+fn peak_of_run(input: &Path, op: &str, format: &str) -> Option<u64> {
+    let output = tempfile::tempdir().unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_mpix"));
+    run.args(["run", "-q", "--threads", "2", "--op", op, "--format", format, "-o"]);
+    let mut run = run.arg(output.path()).arg(input).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut peak = None;
+    while run.try_wait().unwrap().is_none() {
+        peak = peak_of(run.id()).or(peak);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(run.wait().unwrap().success());
+    peak.map(|bytes| bytes >> 20)
+}
+
+#[test]
+fn a_run_holds_strips_of_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = pictures::pixels(WIDTH, HEIGHT, 3);
+    let options = EncodeOptions { format: Format::Jpeg, quality: 75, strip: false };
+    let file = encode(&pixels, WIDTH, HEIGHT, 3, &Metadata::default(), &options).unwrap();
+    println!("{IMAGES} images of {} bytes, {} in a file", pixels.len(), file.len());
+    for image in 0..IMAGES {
+        let path = folder.path().join(format!("{image}.jpg"));
+        std::io::Write::write_all(&mut std::fs::File::create(path).unwrap(), &file).unwrap();
+    }
+    for (op, most) in [
+        ("invert", 64),
+        ("gray", 64),
+        ("sharpen", 64),
+        ("blur", 64),
+        ("heatmap", 64),
+        ("canny", 160),
+    ] {
+        let Some(peak) = peak_of_run(folder.path(), op, "jpeg") else {
+            println!("not tested: this system does not tell how much memory a process takes");
+            return;
+        };
+        println!("{op}: {peak} MiB of {most}");
+        assert!(peak <= most, "{op}: {peak} MiB");
+    }
+}
