@@ -222,7 +222,12 @@ impl Lease {
         if let Claim::Held { holder, .. } = self.claim {
             self.claim = Claim::GivenUp { holder };
         }
-        self.make_or_lose()
+        let is_ours = !self.seems_taken();
+        match self.make_or_lose() {
+            // The next one has seen that it is given up, and taken it, before this one looked again.
+            Err(LeaseError::Lost { .. }) if is_ours => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Whether an owner before this one may still live, and write for a moment where this one does:
