@@ -114,7 +114,10 @@ impl Agent {
         match error {
             SilentError::Start(_) => INSTALL.to_owned(),
             SilentError::TooLong(_) => {
-                format!("try `{} true`; `mpix hosts --timeout SECONDS` waits longer", self.typed(host))
+                format!(
+                    "try `{} true`; `mpix hosts --timeout SECONDS` waits longer",
+                    self.typed(host)
+                )
             }
         }
     }

@@ -46,7 +46,7 @@ impl Hosts {
             eprintln!("\n*** SKIPPED: no test hosts: {told} ***\n");
             return None;
         }
-        assert!(output.status.success(), "no test hosts: {told}");
+        assert!(output.status.success(), "no test hosts, {}: {told}", output.status);
         Some(Self { directory, _lifeline: lifeline, _parent: parent })
     }
 
