@@ -1,5 +1,6 @@
 //! `mpix launch` over real hosts through real failures: each time every image is done once, as if
 //! nothing had happened, and nothing is left on any host.
+#![cfg(feature = "faults")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![expect(clippy::print_stdout, reason = "what was measured, for those who ask by --nocapture")]
 

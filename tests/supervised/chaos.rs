@@ -19,8 +19,8 @@ impl Dice {
 #[test]
 fn chaos() {
     let wanted = std::env::var("MPIX_SOAK_IMAGES").ok();
-    let total = wanted.as_ref().map_or(250, |text| text.parse().unwrap());
-    let Some(job) = Job::of(4, total, (320, 240), 16) else { return };
+    let total = wanted.as_ref().map_or(500, |text| text.parse().unwrap());
+    let Some(job) = Job::of(4, total, 150) else { return };
     let options = ["--stall-timeout", "3", "--cooldown", "2", "--max-restarts", "20"];
     if wanted.is_some() {
         let started = Instant::now();

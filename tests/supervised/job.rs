@@ -24,37 +24,34 @@ pub(crate) const PICTURES: usize = 48;
 pub(crate) struct Job {
     pub(crate) hosts: Hosts,
     pub(crate) expected: BTreeMap<PathBuf, Vec<u8>>,
-    pub(crate) blurs: usize,
+    pub(crate) longer_ms: u64,
 }
 
 impl Job {
+    /// Ranks take 150 ms longer for each of the pictures.
     pub(crate) fn on(count: usize) -> Option<Self> {
-        Self::of(count, PICTURES, (640, 480), 1)
+        Self::of(count, PICTURES, 150)
     }
 
-    /// `blurs` makes the job longer.
-    pub(crate) fn of(
-        count: usize,
-        images: usize,
-        (width, height): (usize, usize),
-        blurs: usize,
-    ) -> Option<Self> {
+    /// A job of so many pictures, for each of which ranks take so many milliseconds longer: the time
+    /// that it takes depends on no kernel and no CPU.
+    pub(crate) fn of(count: usize, pictures: usize, longer_ms: u64) -> Option<Self> {
         if !have("mpirun") {
             return None;
         }
         let hosts = Hosts::up(count)?;
         let input = hosts.shared_dir().join("in");
         fs::create_dir_all(&input).unwrap();
-        for number in 0..u32::try_from(images).unwrap() {
+        let (width, height) = (320, 240);
+        for number in 0..u32::try_from(pictures).unwrap() {
             let pixels = pictures::landscape(width, height, number);
             let path = input.join(format!("{number:04}.png"));
             pictures::files::write(&path, &pixels, width, height, 3);
         }
         let alone = hosts.shared_dir().join("alone");
-        let words = run_words(blurs, &input, &alone);
-        mpix(&words).expect_code(0);
+        mpix(run_words(&input, &alone)).expect_code(0);
         let expected = files(&alone);
-        Some(Self { hosts, expected, blurs })
+        Some(Self { hosts, expected, longer_ms })
     }
 
     pub(crate) fn output(&self) -> PathBuf {
@@ -70,7 +67,7 @@ impl Job {
         let mut words = vec![PROGRAM.to_owned(), "launch".into(), "--json".into()];
         words.extend(options.iter().map(|&option| option.to_owned()));
         words.push("--".into());
-        words.extend(run_words(self.blurs, &self.hosts.shared_dir().join("in"), &self.output()));
+        words.extend(run_words(&self.hosts.shared_dir().join("in"), &self.output()));
         words
     }
 
@@ -79,7 +76,14 @@ impl Job {
     }
 
     pub(crate) fn start_on(&self, host: usize, options: &[&str]) -> Launch {
-        Launch::start(self.hosts.exec(host, self.words(options)))
+        Launch::start(self.exec(host, self.words(options)))
+    }
+
+    /// Runs a command on a host whose ranks, if it starts any, are slow.
+    pub(crate) fn exec(&self, host: usize, words: impl IntoIterator<Item = String>) -> Command {
+        let mut command = self.hosts.exec(host, words);
+        command.env("MPIX_FAULT", format!("slow:{}", self.longer_ms));
+        command
     }
 
     /// Ends processes of that name on a host.
@@ -121,10 +125,8 @@ impl Job {
     }
 }
 
-pub(crate) fn run_words(blurs: usize, input: &Path, output: &Path) -> Vec<String> {
-    let mut words = vec!["run", "-q", "--threads", "1"];
-    words.extend(["--op", "blur:ksize=31"].repeat(blurs));
-    words.push("-o");
+pub(crate) fn run_words(input: &Path, output: &Path) -> Vec<String> {
+    let words = ["run", "-q", "--threads", "1", "--op", "blur:ksize=31", "-o"];
     let paths = [output, input].map(|path| path.display().to_string());
     words.iter().map(|&word| word.to_owned()).chain(paths).collect()
 }

@@ -66,7 +66,7 @@ fn all_hosts_are_down_until_one_comes_back() {
 /// has ended.
 #[test]
 fn a_link_comes_back_while_what_it_cut_off_lives() {
-    let Some(job) = Job::of(3, PICTURES, (640, 480), 8) else { return };
+    let Some(job) = Job::of(3, PICTURES, 800) else { return };
     let mut launch = job.start(&["--stall-timeout", "3", "--cooldown", "2"]);
     launch.wait_for_images(3);
     job.hosts.linkdown(1);
@@ -110,6 +110,6 @@ fn hosts_that_cannot_take_ranks_are_left_out() {
         assert!(told.map(LaunchEvent::text).any(|text| text.contains(reason)), "{host}: {reason}");
     }
     job.assert_done(&[0, 1]);
-    let run = finish(job.hosts.exec(0, job.words(&["--min-hosts", "2", "--wait", "1"])));
+    let run = finish(job.exec(0, job.words(&["--min-hosts", "2", "--wait", "1"])));
     assert!(run.expect_code(71).tells(&["1 of 2 hosts", "--min-hosts"]));
 }

@@ -74,14 +74,14 @@ fn a_slurm_job_needs_no_hostfile() {
     let path = format!("PATH={}:{}", programs.display(), std::env::var("PATH").unwrap());
     let in_job = ["env", &path, "SLURM_JOB_ID=7", "SLURM_NNODES=2", "SLURM_JOB_NODELIST=host[1-2]"];
     let words = in_job.map(str::to_owned).into_iter().chain(job.words_without_hosts(&[]));
-    let mut launch = Launch::start(job.hosts.exec(0, words));
+    let mut launch = Launch::start(job.exec(0, words));
     launch.wait_for_ranks_on(&["host1", "host2"]);
     launch.wait_for_images(3);
     job.hosts.kill(2);
     let ended = launch.end_with(0);
     assert_eq!(ended.blamed, [host(2)], "{:#?}", ended.events);
     job.assert_done(&[0, 1]);
-    let outside = finish(job.hosts.exec(0, job.words_without_hosts(&[])));
+    let outside = finish(job.exec(0, job.words_without_hosts(&[])));
     assert!(outside.expect_code(2).tells(&["--hostfile"]));
 }
 

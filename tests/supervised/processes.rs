@@ -39,7 +39,7 @@ fn processes_hang() {
 
 #[test]
 fn the_supervisor_is_lost() {
-    let Some(job) = Job::of(3, PICTURES, (640, 480), 8) else { return };
+    let Some(job) = Job::of(3, PICTURES, 300) else { return };
     let mut launch = job.start(&[]);
     launch.wait_for_images(3);
     // The standby waits on another host.
@@ -58,7 +58,7 @@ fn the_supervisor_is_lost() {
     fs::remove_dir_all(job.output()).unwrap();
     let mut launch = job.start(&["--hosts", "1"]);
     launch.wait_for_images(1);
-    let second = finish(job.hosts.exec(0, job.words(&[])));
+    let second = finish(job.exec(0, job.words(&[])));
     assert!(second.expect_code(3).tells(&["has the output directory"]));
     launch.end_with(0);
     job.assert_done(&[0, 1, 2, 3]);
