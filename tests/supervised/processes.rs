@@ -46,13 +46,14 @@ fn the_supervisor_is_lost() {
     let mut standby = job.start_on(3, &["--standby"]);
     std::thread::sleep(Duration::from_millis(500));
     let struck = Instant::now();
-    job.signal(0, "KILL", "mpix");
+    job.hosts.kill(0);
     let next = standby.wait_for_images(1) - struck;
-    println!("supervisor killed: the next image after {:.2} s", next.as_secs_f64());
+    println!("supervisor's host killed: the next image after {:.2} s", next.as_secs_f64());
     let ended = standby.end_with(0);
     let took_over = ended.events.iter().any(|event| matches!(event, LaunchEvent::TakesOver { .. }));
     assert!(took_over, "{:#?}", ended.events);
     let _ = launch.child.wait();
+    job.hosts.revive(0);
     job.assert_done(&[0, 1, 2, 3]);
     // A second supervisor is refused while one is there.
     fs::remove_dir_all(job.output()).unwrap();
