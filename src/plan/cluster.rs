@@ -89,6 +89,12 @@ impl Cluster {
         Self { ranks, warnings: binding_warnings(facts, threads) }
     }
 
+    /// The host of each rank.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        self.ranks.iter().map(|rank| rank.host.clone()).collect()
+    }
+
     /// Threads of all ranks.
     #[must_use]
     pub fn threads(&self) -> usize {

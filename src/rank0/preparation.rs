@@ -11,10 +11,11 @@ use super::earlier::Earlier;
 use super::ledger::{Ledger, Start};
 use super::reading::Reading;
 use super::run::Run;
+use super::threads::Threads;
 use super::vigil::Vigil;
 use super::watchers::{Watchers, print_line};
 use super::{Desk, Event, dry_run, signals};
-use crate::error::{BugError, Error, HostError, UsageError, panic_text, printed};
+use crate::error::{BugError, Error, HostError, UsageError, printed};
 use crate::events::{Entry, RankInfo, RunEvent, RunStarted, logger};
 use crate::journal::{SettingsHash, State};
 use crate::plan::{Cluster, HostFacts, Job, RankPlan};
@@ -34,9 +35,9 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     for warning in &cluster.warnings {
         log::warn!("{warning}");
     }
-    let hosts: Vec<_> = cluster.ranks.iter().map(|rank| rank.host.clone()).collect();
-    let vigil = Vigil::new(&hosts, job.settings.stall_timeout, Instant::now());
-    let mut company = Company { desk, vigil, tells: job.settings.json };
+    let vigil = Vigil::new(&cluster.hosts(), job.settings.stall_timeout, Instant::now());
+    let thread = Threads::start(1, &desk.to_events);
+    let mut company = Company { desk, vigil, thread, tells: job.settings.json };
     let settings = job.settings.clone();
     let entries = Arc::new(company.meanwhile("the inputs", move || list(&settings))??);
     let chain = job.work.chain()?;
@@ -106,6 +107,7 @@ fn greet(desk: &mut Desk, stall_timeout: Option<u64>) -> Result<Vec<HostFacts>, 
 struct Company<'a> {
     desk: &'a mut Desk,
     vigil: Vigil,
+    thread: Threads,
     /// Whether somebody reads events on standard output.
     tells: bool,
 }
@@ -121,17 +123,18 @@ impl Company<'_> {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (to, outcome) = channel();
-        let wake = self.desk.to_events.clone();
-        std::thread::spawn(move || {
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        self.thread.add(what.to_owned(), move || {
             // Whoever waits may have given up.
-            let _ = to.send(done);
-            let _ = wake.send(Event::Prepared);
+            let _ = to.send(work());
+            Event::Prepared
         });
         let mut for_later = Vec::new();
-        loop {
+        let done = loop {
+            if let Ok(done) = outcome.try_recv() {
+                break done;
+            }
             match self.desk.next()? {
-                Some(Event::Prepared) => break,
+                Some(Event::Prepared) | None => {}
                 Some(Event::Message(from, message)) => {
                     self.vigil.heard(from, Instant::now());
                     if let ToRank0::Pong { sequence, load } = message.header {
@@ -141,22 +144,17 @@ impl Company<'_> {
                     }
                 }
                 Some(event) => for_later.push(event),
-                None => {}
             }
             if let Some(ranks) = self.vigil.keep(&mut self.desk.hub)?.filter(|_| self.tells) {
                 let heartbeat = RunEvent::Heartbeat { in_hand: 0, ranks };
                 // Who read them has gone; the run goes on.
                 self.tells = print_line(&Entry::now(heartbeat)).is_ok();
             }
-        }
+        };
         for event in for_later {
             let _ = self.desk.to_events.send(event);
         }
-        let broken = |panic| BugError::Panic { rank: 0, work: what.to_owned(), panic };
-        match outcome.recv() {
-            Ok(done) => Ok(done.map_err(|panic| broken(panic_text(panic.as_ref())))?),
-            Err(_) => Err(broken(String::new()).into()),
-        }
+        Ok(done)
     }
 }
 

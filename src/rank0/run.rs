@@ -81,8 +81,7 @@ impl<'a> Run<'a> {
             desk.hub.send(rank, Message::bare(ToRank::Start(work)))?;
         }
         let threads = reading.cluster.threads();
-        let hosts: Vec<_> = reading.cluster.ranks.iter().map(|rank| rank.host.clone()).collect();
-        let about = About { op: reading.job.work.chain_text(), hosts };
+        let about = About { op: reading.job.work.chain_text(), hosts: reading.cluster.hosts() };
         let settings = reading.earlier.settings;
         Ok(Self {
             readers: Threads::start(threads.div_ceil(4).clamp(2, 8), &desk.to_events),
