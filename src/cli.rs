@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 mod launching;
+mod planning;
 mod reading;
 
 pub use launching::{LaunchArgs, TiedArgs};
+pub use planning::PlanArgs;
 pub use reading::{LogLevel, LogsArgs, ReportArgs, StatusArgs};
 
 /// Filters directories of images on many machines, exact at every cut.
@@ -26,6 +28,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Run over the hosts of a hostfile, and start again on those that are left when one fails
     Launch(LaunchArgs),
+    /// Foresee how long a job takes on a cluster, by the number of its ranks, and what holds it up
+    Plan(PlanArgs),
     /// Read every result in an output directory again: what is missing, changed or extra
     Verify(VerifyArgs),
     /// Show how far a run is, or how it ended

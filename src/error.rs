@@ -143,6 +143,22 @@ pub enum UsageError {
         /// What the user wrote.
         value: String,
     },
+    /// A rate that is none.
+    #[error("`{flag} {value}` is no rate; write bits a second, as in 25G, 100M or 2.5G")]
+    Rate {
+        /// The flag.
+        flag: &'static str,
+        /// What the user wrote.
+        value: String,
+    },
+    /// Numbers of ranks that are none.
+    #[error("`--ranks {value}` is no list of ranks from 1 to {most}; write 8, 1,2,3 or 1..4096")]
+    RankCounts {
+        /// What the user wrote.
+        value: String,
+        /// The most ranks that can be planned for.
+        most: usize,
+    },
     /// What started the run tells nonsense of it.
     #[error("`{variable}={value}` is no attempt of a launch; unset it")]
     Launch {
@@ -221,9 +237,9 @@ pub enum UsageError {
         #[source]
         source: io::Error,
     },
-    /// What follows `--` in `mpix launch` cannot be launched.
-    #[error("failed to launch what follows `--`: {told}; write `-- run …`, as `mpix run` takes it")]
-    LaunchedCommand {
+    /// What follows `--` in `mpix launch` or `mpix plan` is no run.
+    #[error("what follows `--` will not do: {told}; write `-- run …`, as `mpix run` takes it")]
+    InnerCommand {
         /// What is wrong with it.
         told: String,
     },

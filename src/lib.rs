@@ -11,6 +11,7 @@
 //! | [`rank0`] | read, hand out, gather, write |
 //! | [`worker_rank`] | receive, filter, return |
 //! | [`op_list`] | `mpix ops` |
+//! | [`scaling`] | `mpix plan`: how long a job takes on a cluster, and what holds it up |
 //! | [`ops`] | the ops, their chain, their kernels |
 //! | [`verify`] | `mpix verify` |
 //! | [`doctor`] | `mpix doctor`: what this machine and the hosts of a hostfile have |
@@ -47,6 +48,7 @@ pub mod pulse;
 pub mod rank0;
 pub mod report;
 pub mod role;
+pub mod scaling;
 pub mod settings;
 pub mod source;
 pub mod status;

@@ -31,7 +31,8 @@ use crate::op_list;
 use crate::ops::Simd;
 use crate::plan::Job;
 use crate::rank0::{self, Desk};
-use crate::settings::{LaunchSettings, RunSettings};
+use crate::scaling;
+use crate::settings::{LaunchSettings, PlanSettings, RunSettings};
 #[cfg(feature = "mpi")]
 use crate::transport::message::{Message, ToRank0};
 #[cfg(feature = "mpi")]
@@ -66,6 +67,11 @@ pub fn play(cli: Cli) -> Result<u8, Error> {
         }
         Command::Sweep(args) => sweep(args),
         Command::Launch(args) => launch::launch(LaunchSettings::new(args)?),
+        Command::Plan(args) => {
+            let plan = scaling::plan(&PlanSettings::new(args)?)?;
+            print(|out| plan.print(out))?;
+            Ok(plan.exit_code())
+        }
         Command::Tied(args) => {
             Err(HostError::NoMpirun(tied::become_tied(args.parent, &args.command)).into())
         }

@@ -1,12 +1,16 @@
 //! Settings: flags, then environment, checked once, into plain values.
 
 mod launch;
+mod planning;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::Parser;
 pub use launch::LaunchSettings;
+pub use planning::PlanSettings;
 
-use crate::cli::{Distribute, LimitArgs, OutputFormat, RunArgs};
+use crate::cli::{Cli, Command, Distribute, LimitArgs, OutputFormat, RunArgs};
 use crate::error::UsageError;
 use crate::image_file::{DecodeOptions, Format, Limits};
 use crate::journal::{LAUNCH_VARIABLE, LaunchId};
@@ -167,6 +171,21 @@ impl RunSettings {
             launch: launch_of_this_process()?,
         })
     }
+}
+
+/// The run that a command line speaks of, which another command took for its own last words.
+fn run_of(command: &[OsString]) -> Result<RunSettings, UsageError> {
+    let refuse = |told: &str| UsageError::InnerCommand { told: told.to_owned() };
+    let words = std::iter::once(OsString::from("mpix")).chain(command.iter().cloned());
+    let parsed = Cli::try_parse_from(words).map_err(|error| {
+        let told = error.to_string();
+        let told = told.strip_prefix("error: ").unwrap_or(&told);
+        refuse(told.lines().next().unwrap_or_default())
+    })?;
+    let Command::Run(run) = parsed.command else {
+        return Err(refuse("only `run` may stand there"));
+    };
+    RunSettings::new(*run)
 }
 
 /// What a launch told this process; empty counts as unset, as where a script clears it.

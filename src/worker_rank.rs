@@ -9,6 +9,7 @@ mod fault;
 mod filter;
 mod jobs;
 mod pool;
+mod trial;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -25,6 +26,7 @@ use crate::transport::message::{BandHeader, Load, Message, ToRank, ToRank0};
 use crate::transport::{Poll, RankLink, Silence, next_event};
 
 pub use filter::filter_image;
+pub use trial::{Trial, try_out};
 
 /// How long to wait for an event before looking at the clock.
 const WAIT: Duration = Duration::from_millis(200);

@@ -43,6 +43,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("launch", &["settings", "journal", "events", "host", "error"]),
     ("doctor", &["host", "launch", "ops", "transport", "error"]),
     ("host_list", &["host", "launch", "error"]),
+    (
+        "scaling",
+        &["worker_rank", "plan", "ops", "host", "image_file", "source", "settings", "error"],
+    ),
     ("op_list", &["ops"]),
     ("verify", &["journal", "error"]),
     ("pulse", &["host", "journal", "events"]),

@@ -49,6 +49,8 @@ pub struct RankPlan {
     pub memory: u64,
     /// Ranks that share the host, itself included.
     pub ranks_on_host: u64,
+    /// Cores of the host.
+    pub host_cores: usize,
 }
 
 /// All ranks, by number.
@@ -83,6 +85,7 @@ impl Cluster {
                     threads: threads.unwrap_or(own_cores),
                     memory: of_host / ranks_on_host,
                     ranks_on_host,
+                    host_cores: rank.host_cores,
                 }
             })
             .collect();
@@ -176,8 +179,13 @@ fn binding_warnings(facts: &[HostFacts], threads: Option<usize>) -> Vec<String> 
 /// Ranks on hosts of their own, of one thread and `memory` bytes each.
 #[cfg(test)]
 pub(super) fn test_cluster(ranks: usize, memory: u64) -> Cluster {
-    let plan =
-        |rank| RankPlan { host: format!("host{rank}"), threads: 1, memory, ranks_on_host: 1 };
+    let plan = |rank| RankPlan {
+        host: format!("host{rank}"),
+        threads: 1,
+        memory,
+        ranks_on_host: 1,
+        host_cores: 1,
+    };
     Cluster { ranks: (0..ranks).map(plan).collect(), warnings: Vec::new() }
 }
 

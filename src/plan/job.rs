@@ -114,6 +114,12 @@ pub struct ImageShape {
     pub channels: usize,
     /// Bytes of the file.
     pub file_bytes: u64,
+    /// Its format.
+    pub input: Format,
+    /// The format of its result.
+    pub output: Format,
+    /// Whether the result can be encoded in pieces.
+    pub in_pieces: bool,
     /// Bytes that decoding takes at its peak, the pixels included.
     pub decode_bytes: u64,
     /// Bytes that encoding the result takes at its peak beside the pixels.
@@ -136,6 +142,9 @@ impl ImageShape {
             height,
             channels,
             file_bytes,
+            input: header.format,
+            output,
+            in_pieces: false,
             decode_bytes: header.decode_bytes,
             encode_bytes: image_file::encode_bytes(width, height, output_channels, output),
             reader_bytes: header.reader_bytes,

@@ -2,12 +2,16 @@
 
 mod bands;
 mod cluster;
+mod cost;
+mod forecast;
 mod hands;
 mod job;
 mod share;
 
 pub use bands::{band_bytes, band_rows, cut_rows};
 pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
+pub use cost::{Experience, PixelCost};
+pub use forecast::{Bottleneck, Forecast, ImageLoad, Site, WholeImages, in_bands};
 pub use hands::Hands;
 pub use job::{ImageShape, Job, LONGEST_SILENCE, Work};
 pub use share::{Footprint, Share, choose, is_spread};

@@ -220,6 +220,7 @@ fn bands_pay(shape: &ImageShape, chain: &Chain, cluster: &Cluster) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image_file::Format;
     use crate::ops::Simd;
     use crate::plan::cluster::test_cluster;
 
@@ -231,6 +232,9 @@ mod tests {
             height,
             channels: 3,
             file_bytes,
+            input: Format::Bmp,
+            output: Format::Bmp,
+            in_pieces: false,
             decode_bytes,
             encode_bytes,
             reader_bytes: None,

@@ -4,10 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Parser;
-
-use super::RunSettings;
-use crate::cli::{Cli, Command, LaunchArgs};
+use super::{RunSettings, run_of};
+use crate::cli::LaunchArgs;
 use crate::error::UsageError;
 
 /// A checked `mpix launch`.
@@ -47,18 +45,8 @@ impl LaunchSettings {
     /// # Errors
     /// When what follows `--` is no `run`, or one that cannot be carried out.
     pub fn new(args: LaunchArgs) -> Result<Self, UsageError> {
-        let words = std::iter::once(OsString::from("mpix")).chain(args.command.iter().cloned());
-        let parsed = Cli::try_parse_from(words).map_err(|error| {
-            let told = error.to_string();
-            let told = told.strip_prefix("error: ").unwrap_or(&told);
-            UsageError::LaunchedCommand { told: told.lines().next().unwrap_or_default().to_owned() }
-        })?;
-        let Command::Run(run) = parsed.command else {
-            let told = "only `run` can be launched".to_owned();
-            return Err(UsageError::LaunchedCommand { told });
-        };
-        let run = RunSettings::new(*run)?;
-        let refuse = |told: &str| Err(UsageError::LaunchedCommand { told: told.to_owned() });
+        let run = run_of(&args.command)?;
+        let refuse = |told: &str| Err(UsageError::InnerCommand { told: told.to_owned() });
         if run.dry_run {
             return refuse(
                 "`run --dry-run` does nothing (`mpix launch --dry-run` prints the command)",

@@ -102,6 +102,14 @@ pub struct RankTimes {
     pub encode_us: u64,
 }
 
+impl RankTimes {
+    /// All of it.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.decode_us.saturating_add(self.filter_us).saturating_add(self.encode_us)
+    }
+}
+
 /// How much a rank has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {

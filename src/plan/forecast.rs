@@ -1,0 +1,418 @@
+//! How long a job takes, and what holds it up: a model of a run.
+//!
+//! Each thing that a run needs is busy for some time: the cores, rank 0's own threads, its link to
+//! the network, a storage that all share. As they work at the same time, the run takes as long as
+//! the one that is busy longest.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{Cluster, ImageShape, PixelCost, is_spread};
+use crate::image_file::Format;
+use crate::ops::chain::Chain;
+
+/// Nanoseconds of a rank's core for each image beside its pixels: opening, tables, a message.
+const IMAGE_NS: f64 = 100_000.0;
+/// Nanoseconds of rank 0's cores for each image: its header, messages, the journal, the rename.
+const RANK0_IMAGE_NS: f64 = 150_000.0;
+/// Of these, those of the one thread that talks to all ranks and keeps the account.
+const DESK_IMAGE_NS: f64 = 30_000.0;
+/// Nanoseconds of a core, at each end, for a byte that goes over the network.
+const WIRE_NS: f64 = 0.4;
+/// Nanoseconds of a core, at each end, for a byte that goes to another rank of the same host.
+const COPY_NS: f64 = 0.15;
+/// A job of fewer images for each thread leaves threads idle at its end.
+const FEW: f64 = 4.0;
+/// Threads that rank 0 has beside those that filter, and that may be busy at a time.
+const RANK0_THREADS: usize = 2;
+
+/// Hosts and ranks, as far as speed goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Site {
+    /// Ranks.
+    pub ranks: usize,
+    /// Hosts that they are on.
+    pub hosts: usize,
+    /// Threads of all ranks that filter.
+    pub threads: usize,
+    /// Threads on rank 0's host that filter.
+    pub rank0_threads: usize,
+    /// Cores of rank 0's host.
+    pub rank0_cores: usize,
+    /// Bytes that the link of a host carries in a nanosecond, each way.
+    pub link: f64,
+    /// Bytes that the storage gives and takes in a nanosecond; `None`: more than all can use.
+    pub storage: Option<f64>,
+    /// Whether ranks read and write the files themselves.
+    pub shares_files: bool,
+}
+
+impl Site {
+    /// `ranks` ranks of `threads` threads each, `per_host` on a host, each thread on a core of its
+    /// own.
+    #[must_use]
+    pub fn planned(ranks: usize, per_host: usize, threads: usize) -> Self {
+        let on_host = ranks.min(per_host);
+        Self {
+            ranks,
+            hosts: ranks.div_ceil(per_host),
+            threads: ranks * threads,
+            rank0_threads: on_host * threads,
+            rank0_cores: on_host * threads,
+            link: f64::INFINITY,
+            storage: None,
+            shares_files: false,
+        }
+    }
+
+    /// The ranks of a run, over links that carry `link` bytes in a nanosecond.
+    #[must_use]
+    pub fn of(cluster: &Cluster, link: f64) -> Self {
+        let mut hosts = cluster.hosts();
+        hosts.sort_unstable();
+        hosts.dedup();
+        let rank0_host = &cluster.ranks[0].host;
+        let own = || cluster.ranks.iter().filter(|rank| rank.host == *rank0_host);
+        let threads: usize = own().map(|rank| rank.threads).sum();
+        let cores = cluster.ranks[0].host_cores.min(threads + RANK0_THREADS);
+        Self {
+            ranks: cluster.ranks.len(),
+            hosts: hosts.len(),
+            threads: cluster.threads(),
+            rank0_threads: threads,
+            rank0_cores: cores,
+            link,
+            storage: None,
+            shares_files: false,
+        }
+    }
+
+    /// The part of the work of rank 0's host that other ranks there do.
+    fn near(&self) -> f64 {
+        let of_rank0 = number(self.threads as u64) / number(self.ranks as u64);
+        (1.0 - of_rank0 / number(self.rank0_threads as u64)).max(0.0)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+/// An image, as far as speed goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ImageLoad {
+    /// Columns times rows.
+    pub pixels: f64,
+    /// What it costs.
+    pub cost: PixelCost,
+    /// Bytes in a pixel, before and after.
+    pub channels: (f64, f64),
+    /// Bytes of the file, and of its result.
+    pub bytes: (f64, f64),
+    /// Whether ranks encode the rows that they have filtered.
+    pub in_pieces: bool,
+    /// Whether one rank filters it with all of its threads.
+    pub is_spread: bool,
+}
+
+impl ImageLoad {
+    /// An image of `shape` that costs `cost`, if `chain` filters it.
+    #[must_use]
+    pub fn new(shape: &ImageShape, chain: &Chain, cost: PixelCost) -> Self {
+        let made = chain.output_channels(shape.channels);
+        let (pixels, channels) =
+            (number(shape.pixels()), (number(shape.channels as u64), number(made as u64)));
+        let own = number(shape.file_bytes);
+        let result = if shape.input == shape.output {
+            own * channels.1 / channels.0
+        } else {
+            pixels * channels.1 * bytes_per_sample(shape.output)
+        };
+        Self {
+            pixels,
+            cost,
+            channels,
+            bytes: (own, result),
+            in_pieces: shape.in_pieces,
+            is_spread: is_spread(chain),
+        }
+    }
+}
+
+/// Bytes that a photograph takes in a file, for each byte of its pixels.
+fn bytes_per_sample(format: Format) -> f64 {
+    match format {
+        Format::Jpeg => 0.15,
+        Format::Png | Format::WebP => 0.5,
+        Format::Tiff | Format::Bmp | Format::Pnm | Format::Gif | Format::Qoi => 1.0,
+    }
+}
+
+/// What a run waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bottleneck {
+    /// The cores that decode, filter and encode.
+    Cores,
+    /// There are too few images for all threads.
+    Images,
+    /// Rank 0's cores, with what it does for each image and byte.
+    Rank0,
+    /// The link that files and rows leave rank 0's host by.
+    LinkOut,
+    /// The link that results come in by.
+    LinkIn,
+    /// The storage that all ranks share.
+    Storage,
+    /// Rank 0 decodes an image in bands alone.
+    Decoding,
+    /// Rank 0 encodes an image in bands alone.
+    Encoding,
+}
+
+impl Display for Bottleneck {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Cores => "cores",
+            Self::Images => "too few images",
+            Self::Rank0 => "rank 0",
+            Self::LinkOut => "network out of rank 0",
+            Self::LinkIn => "network into rank 0",
+            Self::Storage => "storage",
+            Self::Decoding => "decoding on rank 0",
+            Self::Encoding => "encoding on rank 0",
+        })
+    }
+}
+
+/// What is foreseen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    /// Nanoseconds from the first image to the last.
+    pub ns: f64,
+    /// What they are spent with.
+    pub bottleneck: Bottleneck,
+}
+
+impl Forecast {
+    fn longest(parts: impl IntoIterator<Item = Self>) -> Self {
+        let none = Self { ns: 0.0, bottleneck: Bottleneck::Cores };
+        parts
+            .into_iter()
+            .fold(none, |longest, part| if part.ns > longest.ns { part } else { longest })
+    }
+}
+
+/// Images that ranks take whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WholeImages {
+    count: u64,
+    core_ns: f64,
+    longest_ns: f64,
+    bytes: (f64, f64),
+}
+
+impl WholeImages {
+    /// `count` times the same.
+    #[must_use]
+    pub fn same(load: &ImageLoad, count: u64, site: &Site) -> Self {
+        let mut images = Self::default();
+        images.add(load, count, site);
+        images
+    }
+
+    /// `count` images more.
+    pub fn add(&mut self, load: &ImageLoad, count: u64, site: &Site) {
+        let cost = &load.cost;
+        let core_ns = load.pixels * cost.sum() + IMAGE_NS;
+        // Threads that have nothing else to do.
+        let threads = if load.is_spread { (site.threads / site.ranks).max(1) } else { 1 };
+        let filter_ns = load.pixels * cost.filter / number(threads as u64);
+        let alone_ns = load.pixels * (cost.decode + cost.encode) + filter_ns + IMAGE_NS;
+        let images = number(count);
+        self.count += count;
+        self.core_ns += core_ns * images;
+        self.longest_ns = self.longest_ns.max(alone_ns);
+        self.bytes.0 += load.bytes.0 * images;
+        self.bytes.1 += load.bytes.1 * images;
+    }
+
+    /// How long they take.
+    #[must_use]
+    pub fn forecast(&self, site: &Site) -> Forecast {
+        let images = number(self.count);
+        let sent = if site.shares_files { (0.0, 0.0) } else { self.bytes };
+        let all = Spread { core_ns: self.core_ns, rank0_ns: images * RANK0_IMAGE_NS, bytes: sent };
+        // Where images are few, the last ones leave threads idle.
+        let threads = number(site.threads as u64);
+        let turns = (images / threads).ceil() * self.longest_ns;
+        let few = if images < FEW * threads { turns.min(self.core_ns) } else { self.longest_ns };
+        // Each host reads and writes its part.
+        let hosts = if site.shares_files { number(site.hosts as u64) } else { f64::INFINITY };
+        Forecast::longest([
+            all.forecast(site),
+            Forecast { ns: few, bottleneck: Bottleneck::Images },
+            Forecast { ns: images * DESK_IMAGE_NS, bottleneck: Bottleneck::Rank0 },
+            Forecast { ns: self.bytes.0 / hosts / site.link, bottleneck: Bottleneck::LinkIn },
+            Forecast { ns: self.bytes.1 / hosts / site.link, bottleneck: Bottleneck::LinkOut },
+            of_storage(self.bytes, site),
+        ])
+    }
+}
+
+/// How long an image in bands takes when all ranks work on it alone.
+#[must_use]
+pub fn in_bands(load: &ImageLoad, site: &Site) -> Forecast {
+    let cost = &load.cost;
+    let (decode, filter, encode) =
+        (load.pixels * cost.decode, load.pixels * cost.filter, load.pixels * cost.encode);
+    let (on_ranks, on_rank0, back) = if load.in_pieces {
+        (filter + encode, decode, load.bytes.1)
+    } else {
+        (filter, decode + encode, load.pixels * load.channels.1)
+    };
+    let bytes = (load.pixels * load.channels.0, back);
+    // Rows that stay in the process are copied, too.
+    let rank0_ns = on_rank0 + RANK0_IMAGE_NS + (bytes.0 + bytes.1) * COPY_NS;
+    let alone = if load.in_pieces { 0.0 } else { encode };
+    Forecast::longest([
+        Spread { core_ns: on_ranks, rank0_ns, bytes }.forecast(site),
+        Forecast { ns: decode, bottleneck: Bottleneck::Decoding },
+        Forecast { ns: alone, bottleneck: Bottleneck::Encoding },
+        of_storage(load.bytes, site),
+    ])
+}
+
+fn of_storage(bytes: (f64, f64), site: &Site) -> Forecast {
+    let ns = site.storage.map_or(0.0, |storage| (bytes.0 + bytes.1) / storage);
+    Forecast { ns, bottleneck: Bottleneck::Storage }
+}
+
+/// Work that goes to whichever rank has room for it.
+struct Spread {
+    /// For the threads of all ranks.
+    core_ns: f64,
+    /// For rank 0's host, whoever does the rest.
+    rank0_ns: f64,
+    /// Bytes to a rank, and back, if another does all of it.
+    bytes: (f64, f64),
+}
+
+impl Spread {
+    /// Other hosts take as much of it as they can work off and their link brings; rank 0's host does
+    /// the rest. All rates here are parts of the whole in a nanosecond.
+    fn forecast(&self, site: &Site) -> Forecast {
+        let sent = self.bytes.0 + self.bytes.1;
+        let (wire, near) = (sent * WIRE_NS, sent * COPY_NS * 2.0 * site.near());
+        let here = number(site.rank0_threads as u64);
+        let elsewhere = number((site.threads - site.rank0_threads) as u64);
+        let by_cores = elsewhere / (self.core_ns + wire);
+        let (by_link, link) = if self.bytes.0 > self.bytes.1 {
+            (site.link / self.bytes.0, Bottleneck::LinkOut)
+        } else {
+            (site.link / self.bytes.1, Bottleneck::LinkIn)
+        };
+        let far = if elsewhere > 0.0 { by_cores.min(by_link) } else { 0.0 };
+        let first = if far < by_cores { link } else { Bottleneck::Cores };
+        let cores = number(site.rank0_cores as u64);
+        // All cores of rank 0's host, with what it does for the others; and its threads.
+        let with_rank0 =
+            (self.core_ns + self.rank0_ns + near) / (cores + far * (self.core_ns - wire));
+        let by_threads = self.core_ns / (here + far * self.core_ns);
+        // Others cannot do more than all of it.
+        let others = if far > 0.0 { 1.0 / far } else { f64::INFINITY };
+        let busy = (self.rank0_ns + wire) / cores;
+        let ns = with_rank0.max(by_threads);
+        if ns < others {
+            return Forecast { ns, bottleneck: first };
+        }
+        Forecast::longest([
+            Forecast { ns: others, bottleneck: first },
+            Forecast { ns: busy, bottleneck: Bottleneck::Rank0 },
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A photograph of 12 megapixels, JPEG to JPEG.
+    fn photograph() -> ImageLoad {
+        ImageLoad {
+            pixels: 12e6,
+            cost: PixelCost { decode: 3.7, filter: 0.3, encode: 3.1 },
+            channels: (3.0, 3.0),
+            bytes: (5e6, 4e6),
+            in_pieces: false,
+            is_spread: false,
+        }
+    }
+
+    /// Bytes in a nanosecond of so many Gbit/s.
+    fn gbit(rate: f64) -> f64 {
+        rate / 8.0
+    }
+
+    fn seconds(images: u64, site: &Site) -> f64 {
+        WholeImages::same(&photograph(), images, site).forecast(site).ns / 1e9
+    }
+
+    #[test]
+    fn cores_share_images_until_the_network_is_full() {
+        let site = |ranks| Site { link: gbit(25.0), ..Site::planned(ranks, 1, 1) };
+        let one = seconds(10_000, &site(1));
+        let four = seconds(10_000, &site(4));
+        assert!((3.6..4.0).contains(&(one / four)), "{}", one / four);
+        let forecast =
+            |ranks| WholeImages::same(&photograph(), 100_000, &site(ranks)).forecast(&site(ranks));
+        assert_eq!(forecast(4).bottleneck, Bottleneck::Cores);
+        // 5 MB for an image of 85 ms: 25 Gbit/s carry 625 images a second.
+        assert_eq!(forecast(1024).bottleneck, Bottleneck::Rank0);
+        let shared = Site { shares_files: true, ..site(256) };
+        assert!(
+            WholeImages::same(&photograph(), 100_000, &shared).forecast(&shared).ns
+                < forecast(256).ns
+        );
+    }
+
+    #[test]
+    fn a_slow_network_is_named() {
+        let site = Site { link: gbit(0.1), ..Site::planned(8, 1, 4) };
+        let forecast = WholeImages::same(&photograph(), 1000, &site).forecast(&site);
+        assert_eq!(forecast.bottleneck, Bottleneck::LinkOut);
+        // Rank 0's host alone, and what comes over the network beside it.
+        let images_per_ns = 4.0 / 85.2e6 + gbit(0.1) / 5e6;
+        assert!((forecast.ns * images_per_ns / 1000.0 - 1.0).abs() < 0.02, "{}", forecast.ns);
+    }
+
+    #[test]
+    fn few_images_leave_threads_idle() {
+        let site = Site::planned(4, 1, 4);
+        assert!((seconds(1, &site) / seconds(16, &site) - 1.0).abs() < 0.2);
+        let forecast = WholeImages::same(&photograph(), 1, &site).forecast(&site);
+        assert_eq!(forecast.bottleneck, Bottleneck::Images);
+    }
+
+    #[test]
+    fn bands_pay_for_one_large_image_that_is_encoded_in_pieces() {
+        let site = Site { link: gbit(25.0), ..Site::planned(4, 1, 2) };
+        let large = ImageLoad {
+            pixels: 400e6,
+            in_pieces: true,
+            cost: PixelCost { decode: 0.4, filter: 1.0, encode: 8.0 },
+            ..photograph()
+        };
+        let whole = WholeImages::same(&large, 1, &site).forecast(&site).ns;
+        assert!(in_bands(&large, &site).ns < whole / 4.0);
+        let alone = Site::planned(1, 1, 1);
+        assert!(in_bands(&large, &alone).ns >= WholeImages::same(&large, 1, &alone).core_ns * 0.99);
+    }
+
+    #[test]
+    fn rank_0_holds_up_what_it_decodes_alone() {
+        let site = Site { link: gbit(100.0), ..Site::planned(64, 1, 16) };
+        let forecast = in_bands(&photograph(), &site);
+        assert_eq!(forecast.bottleneck, Bottleneck::Decoding);
+        assert!((forecast.ns - 12e6 * 3.7).abs() < 1.0);
+    }
+}

@@ -1,0 +1,54 @@
+//! A file filtered for nothing but the time that it takes.
+
+use std::time::Instant;
+
+use super::buffers::Buffers;
+use super::by_rows::{self, Fault, FileJob};
+use super::jobs::microseconds;
+use crate::error::{BugError, ImageError};
+use crate::image_file::{EncodeOptions, Format};
+use crate::ops::chain::Chain;
+use crate::plan::Work;
+use crate::transport::message::RankTimes;
+
+/// Times that a file is filtered: what the first one has to wait for, the system keeps for the next.
+const TURNS: usize = 3;
+
+/// What one thread took for a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// The best of some turns.
+    pub times: RankTimes,
+    /// Columns times rows.
+    pub pixels: u64,
+    /// Bytes of the result.
+    pub result_bytes: usize,
+}
+
+/// Filters `file`, whose pixels take `pixel_bytes`, as a rank's thread does, and drops the result.
+///
+/// # Errors
+/// When it cannot be decoded, filtered or encoded: the outer error is a bug.
+pub fn try_out(
+    work: &Work,
+    chain: &Chain,
+    file: &[u8],
+    (format, pixel_bytes): (Format, usize),
+) -> Result<Result<Trial, ImageError>, BugError> {
+    let options = EncodeOptions { format, quality: work.quality, strip: work.strip };
+    let buffers = Buffers::new(u64::MAX);
+    let mut best: Option<Trial> = None;
+    for _ in 0..TURNS {
+        let (times, began) = (by_rows::Times::default(), Instant::now());
+        let job = FileJob { file, pixel_bytes, decode: &work.decode, encode: &options };
+        let (result, pixels) = match by_rows::filter_file(chain, &job, &buffers, &times) {
+            Ok(done) => done,
+            Err(Fault::Decode(error) | Fault::Encode(error)) => return Ok(Err(error)),
+            Err(Fault::Bug(bug)) => return Err(bug),
+        };
+        let times = times.of_rank(microseconds(began.elapsed()));
+        let trial = Trial { times, pixels, result_bytes: result.len() };
+        best = best.filter(|best| best.times.sum() <= times.sum()).or(Some(trial));
+    }
+    best.map_or_else(|| unreachable!("there are turns"), |trial| Ok(Ok(trial)))
+}
