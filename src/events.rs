@@ -26,8 +26,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use event::{
-    Distribution, Entry, ImageDone, ImageFailed, Level, Outcome, RankInfo, RankLoad, RankPulse,
-    RunEnded, RunEvent, RunStarted, Stages, milliseconds,
+    Distribution, Entry, Foreseen, ImageDone, ImageFailed, Level, Outcome, RankInfo, RankLoad,
+    RankPulse, RunEnded, RunEvent, RunStarted, Stages, milliseconds,
 };
 pub use launch_event::LaunchEvent;
 pub use launch_status::{HostRole, HostStatus, LaunchStatus};

@@ -210,6 +210,7 @@ impl Reader {
             RunEvent::RunStarted(_) | RunEvent::Launch(LaunchEvent::Started { .. }) => false,
             RunEvent::RunEnded(_) | RunEvent::Launch(LaunchEvent::Ended { .. }) => true,
             RunEvent::ImageGiven { .. }
+            | RunEvent::Foreseen(_)
             | RunEvent::ImageDone(_)
             | RunEvent::ImageDoneBefore { .. }
             | RunEvent::ImageFailed(_)

@@ -44,7 +44,7 @@ pub struct LogsArgs {
 
     /// Entries of this event; repeat for more
     #[arg(long = "event", value_name = "NAME", value_parser = [
-        "run-started", "image-given", "image-done", "image-done-before", "image-failed", "stopping",
+        "run-started", "image-given", "image-done", "image-done-before", "image-failed", "foreseen", "stopping",
         "message", "run-ended", "launch",
     ])]
     pub events: Vec<String>,

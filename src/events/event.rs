@@ -85,6 +85,8 @@ pub enum RunEvent {
     },
     /// An image cannot be done.
     ImageFailed(ImageFailed),
+    /// How long the rest takes, foreseen when enough images were seen; told once.
+    Foreseen(Foreseen),
     /// Nothing more is begun.
     Stopping {
         /// Why.
@@ -124,7 +126,7 @@ impl RunEvent {
             Self::ImageGiven { .. } | Self::ImageDoneBefore { .. } | Self::Heartbeat { .. } => {
                 Level::Debug
             }
-            Self::RunStarted(_) | Self::ImageDone(_) => Level::Info,
+            Self::RunStarted(_) | Self::ImageDone(_) | Self::Foreseen(_) => Level::Info,
             Self::ImageFailed(_) => Level::Error,
             Self::Stopping { .. } => Level::Warn,
             Self::Message { level, .. } => level.unwrap_or(Level::Info),
@@ -157,6 +159,21 @@ pub struct RunStarted {
     pub images: usize,
     /// The ranks, by number.
     pub ranks: Vec<RankInfo>,
+}
+
+/// What a run foresees of its rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Foreseen {
+    /// Images of which it learned what they cost.
+    pub seen: usize,
+    /// Images that are left.
+    pub left: usize,
+    /// Seconds that they will take.
+    pub seconds: f64,
+    /// Seconds from the start of the run to the end, with these.
+    pub all_seconds: f64,
+    /// What the run waits for most.
+    pub bottleneck: String,
 }
 
 /// A rank of a run.

@@ -99,7 +99,10 @@ impl Tally {
             }
             RunEvent::Heartbeat { ranks, .. } => self.pulse(ranks),
             RunEvent::RunEnded(ended) => self.ended(ended),
-            RunEvent::RunStarted(_) | RunEvent::Message { .. } | RunEvent::Launch(_) => {}
+            RunEvent::RunStarted(_)
+            | RunEvent::Foreseen(_)
+            | RunEvent::Message { .. }
+            | RunEvent::Launch(_) => {}
         }
     }
 

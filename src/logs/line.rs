@@ -4,8 +4,8 @@ use jiff::{Timestamp, Unit};
 
 use crate::error::on_one_line;
 use crate::events::{
-    Entry, ImageDone, LaunchEvent, Level, RunEnded, RunEvent, RunStarted, bytes_text, clock,
-    count_of, megapixels,
+    Entry, Foreseen, ImageDone, LaunchEvent, Level, RunEnded, RunEvent, RunStarted, bytes_text,
+    clock, count_of, megapixels,
 };
 
 /// What many events have.
@@ -48,9 +48,10 @@ impl<'a> Facts<'a> {
             RunEvent::Launch(event) => {
                 Self { host: event.host(), launch: Some(event), ..Self::default() }
             }
-            RunEvent::Stopping { .. } | RunEvent::Heartbeat { .. } | RunEvent::RunEnded(_) => {
-                Self::default()
-            }
+            RunEvent::Stopping { .. }
+            | RunEvent::Foreseen(_)
+            | RunEvent::Heartbeat { .. }
+            | RunEvent::RunEnded(_) => Self::default(),
         }
     }
 
@@ -67,6 +68,7 @@ pub(super) fn name_of(event: &RunEvent) -> &'static str {
         RunEvent::ImageDone(_) => "image-done",
         RunEvent::ImageDoneBefore { .. } => "image-done-before",
         RunEvent::ImageFailed(_) => "image-failed",
+        RunEvent::Foreseen(_) => "foreseen",
         RunEvent::Stopping { .. } => "stopping",
         RunEvent::Message { .. } => "message",
         RunEvent::Heartbeat { .. } => "heartbeat",
@@ -115,6 +117,7 @@ fn what(event: &RunEvent) -> String {
         RunEvent::ImageFailed(failed) => {
             format!("`{}` {} ({})", failed.image, failed.reason, failed.kind.name())
         }
+        RunEvent::Foreseen(foreseen) => of_foreseen(foreseen),
         RunEvent::Stopping { reason, in_hand } => {
             format!("{reason}; {} in hand", count_of(*in_hand, "image"))
         }
@@ -139,6 +142,17 @@ fn of_start(started: &RunStarted) -> String {
         if started.op.is_empty() { "none" } else { &started.op },
         started.mpix,
         started.pid
+    )
+}
+
+fn of_foreseen(foreseen: &Foreseen) -> String {
+    format!(
+        "{:.1} s more for {}, {:.1} s in all; held up by: {}; learned from {}",
+        foreseen.seconds,
+        count_of(foreseen.left, "image"),
+        foreseen.all_seconds,
+        foreseen.bottleneck,
+        count_of(foreseen.seen, "image")
     )
 }
 

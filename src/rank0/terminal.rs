@@ -55,6 +55,7 @@ impl Terminal {
                 self.say(&format!("mpix: {reason}: finishing what is in hand ({in_hand})"));
             }
             RunEvent::RunStarted(_)
+            | RunEvent::Foreseen(_)
             | RunEvent::ImageGiven { .. }
             | RunEvent::ImageDone(_)
             | RunEvent::ImageDoneBefore { .. }

@@ -350,6 +350,7 @@ pub(super) fn runs(report: &Report) -> String {
         ("Run", "number"),
         ("Began", ""),
         ("Took", "number"),
+        ("Foreseen", "number"),
         ("Done", "number"),
         ("Failed", "number"),
         ("Ranks", "number"),
@@ -361,12 +362,13 @@ pub(super) fn runs(report: &Report) -> String {
     open_table(&mut html, "run-table", "Each run in this directory", &heads);
     for run in &report.runs {
         let code = run.exit_code.map_or_else(String::new, |code| code.to_string());
+        let foreseen = run.foreseen_s.map_or_else(String::new, took);
         let ranks = if run.ranks == 0 { String::new() } else { run.ranks.to_string() };
         let _ = writeln!(
             html,
             "<tr><td class=\"number\">{}</td><td class=\"when\">{:.0}</td>\
-             <td class=\"number\" data-value=\"{}\">{}</td><td class=\"number\">{}</td>\
-             <td class=\"number\">{}</td><td class=\"number\">{ranks}</td><td class=\"ops\"><code>{}</code></td>\
+             <td class=\"number\" data-value=\"{}\">{}</td><td class=\"number\">{foreseen}</td>\
+             <td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{ranks}</td><td class=\"ops\"><code>{}</code></td>\
              <td>{}</td><td class=\"number\">{code}</td><td>{}</td></tr>",
             run.name(),
             run.started,

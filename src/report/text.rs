@@ -243,8 +243,11 @@ impl Run {
             1 => ", 1 rank".to_owned(),
             ranks => format!(", {ranks} ranks on {}", count_of(self.hosts, "host")),
         };
+        let foreseen = self
+            .foreseen_s
+            .map_or_else(String::new, |seconds| format!(", {} foreseen", clock(seconds)));
         format!(
-            "{:>3}  {:.0}  {:>8}  {} done, {} failed{place}  {}{code}",
+            "{:>3}  {:.0}  {:>8}{foreseen}  {} done, {} failed{place}  {}{code}",
             self.name(),
             self.started,
             clock(self.seconds),

@@ -26,6 +26,8 @@ pub(super) struct Run {
     pub(super) started: Timestamp,
     pub(super) ended: Option<Timestamp>,
     pub(super) seconds: f64,
+    /// Seconds that it foresaw for all of it.
+    pub(super) foreseen_s: Option<f64>,
     pub(super) mpix: String,
     pub(super) host: String,
     pub(super) op: String,
@@ -176,6 +178,9 @@ impl Timeline {
             RunEvent::RunStarted(started) => self.started(time, &started),
             RunEvent::ImageDone(done) => self.done(time, done),
             RunEvent::ImageFailed(failed) => self.failed(time, failed),
+            RunEvent::Foreseen(foreseen) => {
+                self.run(time).foreseen_s = Some(foreseen.all_seconds);
+            }
             RunEvent::Stopping { reason, .. } => self.run(time).reason = Some(reason),
             RunEvent::Message { rank, host, text, .. } if entry.level >= Level::Warn => {
                 self.warned(Warning { time, level: entry.level, rank, host, text, times: 1 });
@@ -326,6 +331,7 @@ impl Run {
             started,
             ended: None,
             seconds: 0.0,
+            foreseen_s: None,
             mpix: String::new(),
             host: String::new(),
             op: String::new(),

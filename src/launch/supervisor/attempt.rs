@@ -79,6 +79,7 @@ impl Course {
             RunEvent::ImageDone(_) => self.images += 1,
             RunEvent::RunEnded(ended) => self.ended = Some(ended),
             RunEvent::ImageDoneBefore { .. }
+            | RunEvent::Foreseen(_)
             | RunEvent::ImageFailed(_)
             | RunEvent::Heartbeat { .. }
             | RunEvent::ImageGiven { .. }

@@ -1,0 +1,155 @@
+//! What a run expects of its images, corrected by what it sees of them.
+
+use super::{
+    Cluster, Experience, Forecast, ImageLoad, ImageShape, PixelCost, Site, WholeImages, in_bands,
+};
+use crate::ops::chain::Chain;
+
+/// Bytes that a link between two hosts carries in a nanosecond, before it was measured: 10 Gbit/s.
+const LINK: f64 = 1.25;
+/// Bands must save so much of the time that whole images take: the model is not better than that.
+const WORTH_IT: f64 = 0.95;
+/// Images of which the mean is taken for those to come.
+const MOST_SEEN: usize = 256;
+/// Images to be seen before the rest is foreseen: at least so many, and so many for each thread.
+const FEWEST_SEEN: usize = 8;
+const SEEN_PER_THREAD: usize = 2;
+
+/// What is expected.
+#[derive(Clone, Debug)]
+pub struct Foresight {
+    site: Site,
+    experience: Experience,
+    /// Whole images that were done, as they were expected.
+    seen: Vec<ImageLoad>,
+}
+
+impl Foresight {
+    /// Of the ranks of `cluster`, before anything was seen.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        Self { site: Site::of(cluster, LINK), experience: Experience::default(), seen: Vec::new() }
+    }
+
+    /// What is expected of an image.
+    #[must_use]
+    pub fn load(&self, shape: &ImageShape, chain: &Chain) -> ImageLoad {
+        let expected = PixelCost::expected(shape, chain);
+        ImageLoad::new(shape, chain, self.experience.correct(expected))
+    }
+
+    /// A rank took an image whole: microseconds to decode, filter and encode it, and the bytes of
+    /// the result.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    pub fn saw(&mut self, shape: &ImageShape, chain: &Chain, times_us: [u64; 3], result: u64) {
+        let expected = PixelCost::expected(shape, chain);
+        self.experience.add(&expected, shape.pixels(), times_us);
+        if self.seen.len() < MOST_SEEN {
+            let load = ImageLoad::new(shape, chain, expected);
+            self.seen.push(ImageLoad { bytes: (load.bytes.0, result as f64), ..load });
+        }
+    }
+
+    /// A link between hosts was seen to carry `bytes_per_ns`.
+    pub fn measured_link(&mut self, bytes_per_ns: f64) {
+        self.site.link = bytes_per_ns;
+    }
+
+    /// Ranks read and write the files themselves.
+    pub fn shares_files(&mut self) {
+        self.site.shares_files = true;
+    }
+
+    /// The ranks, as far as speed goes.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Whether an image, one of `images` like it, is done sooner in bands.
+    ///
+    /// As long as there is an image for each thread, all of them are busy with whole ones.
+    #[must_use]
+    pub fn bands_pay(&self, load: &ImageLoad, images: usize) -> bool {
+        if images >= self.site.threads {
+            return false;
+        }
+        let whole = WholeImages::same(load, images as u64, &self.site).forecast(&self.site);
+        #[expect(clippy::cast_precision_loss, reason = "fewer than threads")]
+        let bands = in_bands(load, &self.site).ns * images as f64;
+        bands < whole.ns * WORTH_IT
+    }
+
+    /// How long `left` images more take, once enough have been seen.
+    #[must_use]
+    pub fn rest(&self, left: usize) -> Option<Forecast> {
+        if self.seen.len() < FEWEST_SEEN.max(SEEN_PER_THREAD * self.site.threads).min(MOST_SEEN) {
+            return None;
+        }
+        let mut rest = WholeImages::default();
+        for (index, load) in self.seen.iter().enumerate() {
+            let count = left / self.seen.len() + usize::from(index < left % self.seen.len());
+            let cost = self.experience.correct(load.cost);
+            rest.add(&ImageLoad { cost, ..*load }, count as u64, &self.site);
+        }
+        Some(rest.forecast(&self.site))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image_file::Format;
+    use crate::ops::Simd;
+    use crate::plan::cluster::test_cluster;
+
+    fn shape(width: usize, height: usize, in_pieces: bool) -> ImageShape {
+        let pixel_bytes = width as u64 * height as u64 * 3;
+        ImageShape {
+            width,
+            height,
+            channels: 3,
+            file_bytes: pixel_bytes,
+            input: Format::Tiff,
+            output: Format::Png,
+            in_pieces,
+            decode_bytes: 2 * pixel_bytes,
+            encode_bytes: pixel_bytes,
+            reader_bytes: None,
+            writer_bytes: pixel_bytes,
+        }
+    }
+
+    fn chain(op: &str) -> Chain {
+        Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap()
+    }
+
+    fn pays(op: &str, ranks: usize, images: usize, in_pieces: bool, link: f64) -> bool {
+        let mut foresight = Foresight::new(&test_cluster(ranks, 1 << 40));
+        foresight.measured_link(link);
+        let load = foresight.load(&shape(20_000, 10_000, in_pieces), &chain(op));
+        foresight.bands_pay(&load, images)
+    }
+
+    #[test]
+    fn bands_pay_where_threads_would_be_idle_and_the_network_is_fast() {
+        assert!(pays("blur:ksize=255", 4, 1, true, LINK));
+        assert!(pays("blur:ksize=255", 4, 1, false, LINK), "rank 0 encodes meanwhile");
+        assert!(!pays("blur:ksize=255", 4, 4, true, LINK), "an image for each");
+        assert!(!pays("blur:ksize=255", 1, 1, true, LINK), "one thread");
+        assert!(!pays("invert", 4, 3, false, LINK / 100.0), "a slow network");
+    }
+
+    #[test]
+    fn what_is_foreseen_follows_what_was_seen() {
+        let (mut foresight, chain) = (Foresight::new(&test_cluster(2, 1 << 40)), chain("invert"));
+        let shape = shape(1000, 1000, false);
+        for _ in 0..FEWEST_SEEN {
+            assert_eq!(foresight.rest(100), None);
+            foresight.saw(&shape, &chain, [10_000, 2_000, 30_000], 1_000_000);
+        }
+        let seconds = foresight.rest(100).unwrap().ns / 1e9;
+        // 42 ms each, two at a time, and what messages cost.
+        assert!((2.1..2.4).contains(&seconds), "{seconds}");
+    }
+}
