@@ -12,6 +12,8 @@ mod output;
 mod pictures;
 #[path = "cli/place.rs"]
 mod place;
+#[path = "cli/plan.rs"]
+mod plan;
 #[path = "cli/said.rs"]
 mod said;
 #[path = "cli/scripts.rs"]

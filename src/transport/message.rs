@@ -103,10 +103,19 @@ pub struct RankTimes {
 }
 
 impl RankTimes {
-    /// All of it.
+    /// Adds those of another image.
+    pub fn add(&mut self, other: &Self) {
+        self.decode_us += other.decode_us;
+        self.filter_us += other.filter_us;
+        self.encode_us += other.encode_us;
+    }
+
+    /// One of so many equal parts.
     #[must_use]
-    pub fn sum(&self) -> u64 {
-        self.decode_us.saturating_add(self.filter_us).saturating_add(self.encode_us)
+    pub fn part(&self, of: u64) -> Self {
+        let [decode_us, filter_us, encode_us] =
+            [self.decode_us, self.filter_us, self.encode_us].map(|us| us / of);
+        Self { decode_us, filter_us, encode_us }
     }
 }
 

@@ -11,13 +11,13 @@ use crate::ops::chain::Chain;
 use crate::plan::Work;
 use crate::transport::message::RankTimes;
 
-/// Times that a file is filtered: what the first one has to wait for, the system keeps for the next.
-const TURNS: usize = 3;
+/// Times that a file is filtered, beside the first: that one waits for memory, and does not count.
+const TURNS: u64 = 3;
 
 /// What one thread took for a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
-    /// The best of some turns.
+    /// The mean of some turns.
     pub times: RankTimes,
     /// Columns times rows.
     pub pixels: u64,
@@ -37,8 +37,8 @@ pub fn try_out(
 ) -> Result<Result<Trial, ImageError>, BugError> {
     let options = EncodeOptions { format, quality: work.quality, strip: work.strip };
     let buffers = Buffers::new(u64::MAX);
-    let mut best: Option<Trial> = None;
-    for _ in 0..TURNS {
+    let mut sum = RankTimes::default();
+    for turn in 0.. {
         let (times, began) = (by_rows::Times::default(), Instant::now());
         let job = FileJob { file, pixel_bytes, decode: &work.decode, encode: &options };
         let (result, pixels) = match by_rows::filter_file(chain, &job, &buffers, &times) {
@@ -46,9 +46,13 @@ pub fn try_out(
             Err(Fault::Decode(error) | Fault::Encode(error)) => return Ok(Err(error)),
             Err(Fault::Bug(bug)) => return Err(bug),
         };
-        let times = times.of_rank(microseconds(began.elapsed()));
-        let trial = Trial { times, pixels, result_bytes: result.len() };
-        best = best.filter(|best| best.times.sum() <= times.sum()).or(Some(trial));
+        if turn > 0 {
+            sum.add(&times.of_rank(microseconds(began.elapsed())));
+        }
+        if turn == TURNS {
+            let times = sum.part(TURNS);
+            return Ok(Ok(Trial { times, pixels, result_bytes: result.len() }));
+        }
     }
-    best.map_or_else(|| unreachable!("there are turns"), |trial| Ok(Ok(trial)))
+    unreachable!("the last turn returns")
 }

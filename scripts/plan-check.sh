@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Holds `mpix plan` against runs on 1, 2 and 3 test hosts over networks of several speeds. Needs root, and
+# control groups that hold hosts to a part of a core. Prints a table; benches/results/plan.md keeps one.
+#   plan-check.sh [IMAGES [REPEATS]]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+images=${1:-48}
+repeats=${2:-3}
+scripts/setup.sh --tests
+cargo build --locked --release
+mpix=$PWD/target/release/mpix
+# Three hosts fit on two cores.
+cores=0.6
+
+TESTHOSTS_DIR=$(mktemp -d)
+export TESTHOSTS_DIR
+trap 'scripts/testhosts.sh down; rm -rf "$TESTHOSTS_DIR"' EXIT
+hostfile=$(scripts/testhosts.sh up 3)
+shared=$TESTHOSTS_DIR/shared
+for host in 1 2 3; do
+  scripts/testhosts.sh cores "$host" "$cores"
+done
+cargo run --locked --release --quiet --example draw -- "$shared/in" "$images"
+
+# seconds JSON NAME: a number of a report, in milliseconds where whole numbers must do.
+number() { python3 -c 'import json, sys; print(eval(sys.argv[1], json.load(sys.stdin)))' "$1"; }
+
+echo "$images photographs of 3 megapixels; hosts of $cores cores; $(git rev-parse --short HEAD); medians of $repeats"
+echo
+echo "| op | network | hosts | images/s foreseen | measured | error |"
+echo "|---|---|---|---|---|---|"
+for op in invert canny blur:ksize=31; do
+  for mbit in 0 1000 100 25; do
+    for host in 1 2 3; do scripts/testhosts.sh rate "$host" "$mbit"; done
+    network=$([ "$mbit" = 0 ] && echo 8G || echo "${mbit}M")
+    scripts/testhosts.sh exec 1 "$mpix" plan --json --ranks 1,2,3 --network "$network" \
+      -- run -t 1 --op "$op" -o "$shared/none" "$shared/in" >"$shared/plan.json"
+    for hosts in 1 2 3; do
+      rates=()
+      for _ in $(seq "$repeats"); do
+        rm -rf "$shared/out"
+        scripts/testhosts.sh exec 0 "$mpix" launch --hostfile "$hostfile" --hosts "$hosts" \
+          -- run -q --threads 1 --shared-fs no --op "$op" -o "$shared/out" "$shared/in"
+        rates+=("$(grep -h '"event":"run-ended"' "$shared"/out/.mpix/log*.jsonl | tail -1 |
+          number "$images / seconds")")
+      done
+      printf '%s\n' "${rates[@]}" | sort -g | sed -n "$(((repeats + 1) / 2))p" >"$shared/rate"
+      python3 - "$shared" "$op" "$network" "$hosts" <<'PYTHON'
+import json, pathlib, sys
+shared, op, network, hosts = pathlib.Path(sys.argv[1]), *sys.argv[2:]
+row = json.load(open(shared / "plan.json"))["rows"][int(hosts) - 1]
+foreseen, measured = row["images_per_s"], float((shared / "rate").read_text())
+print(f"| {op} | {network} | {hosts} | {foreseen:.1f} ({row['bottleneck']}) | {measured:.1f} "
+      f"| {100 * (foreseen / measured - 1):+.0f} % |", flush=True)
+PYTHON
+    done
+  done
+done
