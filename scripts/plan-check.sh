@@ -20,10 +20,7 @@ shared=$TESTHOSTS_DIR/shared
 for host in 1 2 3; do
   scripts/testhosts.sh cores "$host" "$cores"
 done
-cargo run --locked --release --quiet --example draw -- "$shared/in" "$images"
-
-# seconds JSON NAME: a number of a report, in milliseconds where whole numbers must do.
-number() { python3 -c 'import json, sys; print(eval(sys.argv[1], json.load(sys.stdin)))' "$1"; }
+cargo run --locked --release --quiet --example draw_pictures -- "$shared/in" "$images" 2000 1500
 
 echo "$images photographs of 3 megapixels; hosts of $cores cores; $(git rev-parse --short HEAD); medians of $repeats"
 echo
@@ -36,20 +33,19 @@ for op in invert canny blur:ksize=31; do
     scripts/testhosts.sh exec 1 "$mpix" plan --json --ranks 1,2,3 --network "$network" \
       -- run -t 1 --op "$op" -o "$shared/none" "$shared/in" >"$shared/plan.json"
     for hosts in 1 2 3; do
-      rates=()
+      ended=()
       for _ in $(seq "$repeats"); do
         rm -rf "$shared/out"
         scripts/testhosts.sh exec 0 "$mpix" launch --hostfile "$hostfile" --hosts "$hosts" \
           -- run -q --threads 1 --shared-fs no --op "$op" -o "$shared/out" "$shared/in"
-        rates+=("$(grep -h '"event":"run-ended"' "$shared"/out/.mpix/log*.jsonl | tail -1 |
-          number "$images / seconds")")
+        ended+=("$(grep -h '"event":"run-ended"' "$shared"/out/.mpix/log*.jsonl | tail -1)")
       done
-      printf '%s\n' "${rates[@]}" | sort -g | sed -n "$(((repeats + 1) / 2))p" >"$shared/rate"
-      python3 - "$shared" "$op" "$network" "$hosts" <<'PYTHON'
-import json, pathlib, sys
-shared, op, network, hosts = pathlib.Path(sys.argv[1]), *sys.argv[2:]
-row = json.load(open(shared / "plan.json"))["rows"][int(hosts) - 1]
-foreseen, measured = row["images_per_s"], float((shared / "rate").read_text())
+      python3 - "$shared/plan.json" "$op" "$network" "$hosts" "$images" "${ended[@]}" <<'PYTHON'
+import json, statistics, sys
+plan, op, network, hosts, images, *ended = sys.argv[1:]
+row = json.load(open(plan))["rows"][int(hosts) - 1]
+foreseen = row["images_per_s"]
+measured = int(images) / statistics.median(json.loads(line)["seconds"] for line in ended)
 print(f"| {op} | {network} | {hosts} | {foreseen:.1f} ({row['bottleneck']}) | {measured:.1f} "
       f"| {100 * (foreseen / measured - 1):+.0f} % |", flush=True)
 PYTHON
