@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 pub use launch::LaunchSettings;
 
-use crate::cli::{Distribute, LimitArgs, OutputFormat, RunArgs};
+use crate::cli::{Distribute, LimitArgs, OutputFormat, RunArgs, SharedFs};
 use crate::error::UsageError;
 use crate::image_file::{DecodeOptions, Format, Limits};
 use crate::journal::{LAUNCH_VARIABLE, LaunchId};
@@ -21,6 +21,17 @@ pub enum Distribution {
     Images,
     /// Bands of rows.
     Bands,
+}
+
+/// Whether ranks read and write whole images themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedFiles {
+    /// Those that see rank 0's files.
+    Auto,
+    /// All; else there is no run.
+    Yes,
+    /// None: rank 0 sends them bytes.
+    No,
 }
 
 /// How much is said on standard error.
@@ -84,6 +95,8 @@ pub struct RunSettings {
     pub decode: DecodeOptions,
     /// How images are shared out.
     pub distribution: Distribution,
+    /// Whether ranks read and write whole images themselves.
+    pub shared_files: SharedFiles,
     /// Rows of a band.
     pub band_rows: Option<usize>,
     /// Threads of a rank.
@@ -144,6 +157,11 @@ impl RunSettings {
                 Distribute::Auto => Distribution::Auto,
                 Distribute::Images => Distribution::Images,
                 Distribute::Bands => Distribution::Bands,
+            },
+            shared_files: match args.shared_fs {
+                SharedFs::Auto => SharedFiles::Auto,
+                SharedFs::Yes => SharedFiles::Yes,
+                SharedFs::No => SharedFiles::No,
             },
             band_rows: args.band_rows.and_then(|rows| usize::try_from(rows).ok()),
             threads: args.threads.map(usize::from),

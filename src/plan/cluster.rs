@@ -49,6 +49,8 @@ pub struct RankPlan {
     pub memory: u64,
     /// Ranks that share the host, itself included.
     pub ranks_on_host: u64,
+    /// Whether it sees rank 0's files, as far as is known.
+    pub sees_files: bool,
 }
 
 /// All ranks, by number.
@@ -83,6 +85,7 @@ impl Cluster {
                     threads: threads.unwrap_or(own_cores),
                     memory: of_host / ranks_on_host,
                     ranks_on_host,
+                    sees_files: false,
                 }
             })
             .collect();
@@ -93,6 +96,12 @@ impl Cluster {
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         self.ranks.iter().map(|rank| rank.host.clone()).collect()
+    }
+
+    /// Whether whole images pass all ranks by their names, and rank 0 holds none of them.
+    #[must_use]
+    pub fn all_see_files(&self) -> bool {
+        self.ranks.iter().all(|rank| rank.sees_files)
     }
 
     /// Threads of all ranks.
@@ -176,8 +185,13 @@ fn binding_warnings(facts: &[HostFacts], threads: Option<usize>) -> Vec<String> 
 /// Ranks on hosts of their own, of one thread and `memory` bytes each.
 #[cfg(test)]
 pub(super) fn test_cluster(ranks: usize, memory: u64) -> Cluster {
-    let plan =
-        |rank| RankPlan { host: format!("host{rank}"), threads: 1, memory, ranks_on_host: 1 };
+    let plan = |rank| RankPlan {
+        host: format!("host{rank}"),
+        threads: 1,
+        memory,
+        ranks_on_host: 1,
+        sees_files: false,
+    };
     Cluster { ranks: (0..ranks).map(plan).collect(), warnings: Vec::new() }
 }
 

@@ -8,6 +8,6 @@ mod share;
 
 pub use bands::{band_bytes, band_rows, cut_rows};
 pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
-pub use hands::Hands;
+pub use hands::{Hands, WRITES_AT_ONCE};
 pub use job::{ImageShape, Job, LONGEST_SILENCE, Work};
 pub use share::{Footprint, Share, choose, is_spread};
