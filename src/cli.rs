@@ -232,6 +232,12 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Distribute::Auto)]
     pub distribute: Distribute,
 
+    /// Whether ranks read and write whole images themselves: those that see rank 0's files (auto), all
+    /// or no run (yes), or none (no)
+    #[arg(long, value_enum, default_value_t = SharedFs::Auto, value_name = "WHICH",
+          env = "MPIX_SHARED_FS")]
+    pub shared_fs: SharedFs,
+
     /// Rows of a band; default: several bands for each rank
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub band_rows: Option<u64>,
@@ -366,4 +372,15 @@ pub enum Distribute {
     Images,
     /// Bands of rows with their halo: rank 0 decodes and encodes
     Bands,
+}
+
+/// Which ranks use rank 0's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SharedFs {
+    /// Those that see the output directory; the others get bytes
+    Auto,
+    /// All; a rank that does not see the output directory ends the run
+    Yes,
+    /// None: rank 0 reads, sends bytes, and writes
+    No,
 }

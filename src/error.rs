@@ -228,6 +228,20 @@ pub enum UsageError {
         #[source]
         source: io::Error,
     },
+    /// A rank that must see rank 0's files does not.
+    #[error(
+        "rank {rank} on `{host}` does not see the output directory `{}` of rank 0 \
+         (`--shared-fs yes`); mount it there, or use `--shared-fs auto`",
+        path.display()
+    )]
+    NotShared {
+        /// The rank.
+        rank: usize,
+        /// Its host.
+        host: String,
+        /// The output directory, from the root.
+        path: PathBuf,
+    },
     /// The output directory cannot be made.
     #[error("failed to make the output directory `{}` (`-o`)", path.display())]
     Output {
@@ -543,6 +557,9 @@ pub enum ImageError {
     /// A file without content.
     #[error("is empty")]
     Empty,
+    /// It is being written while the run is to read it.
+    #[error("changes while it is read; another run takes it as it is then")]
+    Changing,
     /// The content is of no format that mpix reads.
     #[error("is no image that mpix reads ({size} bytes, starting {start})")]
     NotAnImage {
@@ -722,7 +739,7 @@ impl ImageError {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Unreadable(_) | Self::NotAFile { .. } => FailureKind::Unreadable,
+            Self::Unreadable(_) | Self::NotAFile { .. } | Self::Changing => FailureKind::Unreadable,
             Self::Empty
             | Self::NotAnImage { .. }
             | Self::Broken { .. }

@@ -21,6 +21,7 @@
 //! | [`band`] | rows that know where they stand in their image |
 //! | [`image_file`] | decode, encode, metadata |
 //! | [`source`] | where images come from and where results go |
+//! | [`hash`] | hashes of inputs, settings and outputs |
 //! | [`journal`] | what is done, and who may write it; the manifest |
 //! | [`transport`] | what ranks say, and how it travels |
 //! | [`events`] | what a run says of itself: log, status |
@@ -28,6 +29,7 @@
 //! | [`status`] | `mpix status` |
 //! | [`logs`] | `mpix logs` |
 //! | [`report`] | `mpix report`, as text and as a page |
+//! | `path_bytes` | paths, as messages and the journal hold them |
 //! | [`error`] | errors by who must act, exit codes |
 
 pub mod band;
@@ -35,6 +37,7 @@ pub mod cli;
 pub mod doctor;
 pub mod error;
 pub mod events;
+pub mod hash;
 pub mod host;
 pub mod host_list;
 pub mod image_file;
@@ -43,6 +46,7 @@ pub mod launch;
 pub mod logs;
 pub mod op_list;
 pub mod ops;
+mod path_bytes;
 pub mod plan;
 pub mod pulse;
 pub mod rank0;

@@ -53,8 +53,12 @@ pub enum Event {
     Reading(usize),
     /// A file was read, or could not be.
     Read(usize, Result<Loaded, ImageError>),
+    /// The bytes of a file for a rank that does not see it; none, when it has changed.
+    Fetched(usize, Result<Option<Vec<u8>>, ImageError>),
     /// A result was written, or could not be.
     Written(usize, Result<Written, WriteFailure>),
+    /// A result that nobody wants any more is removed.
+    Dropped,
     /// The records of these files last, or cannot be made to.
     Recorded(Result<Vec<usize>, JournalError>),
     /// This process has a message for the log of the run.

@@ -10,7 +10,7 @@ use clap::Parser;
 pub use launch::LaunchSettings;
 pub use planning::PlanSettings;
 
-use crate::cli::{Cli, Command, Distribute, LimitArgs, OutputFormat, RunArgs};
+use crate::cli::{Cli, Command, Distribute, LimitArgs, OutputFormat, RunArgs, SharedFs};
 use crate::error::UsageError;
 use crate::image_file::{DecodeOptions, Format, Limits};
 use crate::journal::{LAUNCH_VARIABLE, LaunchId};
@@ -25,6 +25,17 @@ pub enum Distribution {
     Images,
     /// Bands of rows.
     Bands,
+}
+
+/// Whether ranks read and write whole images themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedFiles {
+    /// Those that see rank 0's files.
+    Auto,
+    /// All; else there is no run.
+    Yes,
+    /// None: rank 0 sends them bytes.
+    No,
 }
 
 /// How much is said on standard error.
@@ -88,6 +99,8 @@ pub struct RunSettings {
     pub decode: DecodeOptions,
     /// How images are shared out.
     pub distribution: Distribution,
+    /// Whether ranks read and write whole images themselves.
+    pub shared_files: SharedFiles,
     /// Rows of a band.
     pub band_rows: Option<usize>,
     /// Threads of a rank.
@@ -148,6 +161,11 @@ impl RunSettings {
                 Distribute::Auto => Distribution::Auto,
                 Distribute::Images => Distribution::Images,
                 Distribute::Bands => Distribution::Bands,
+            },
+            shared_files: match args.shared_fs {
+                SharedFs::Auto => SharedFiles::Auto,
+                SharedFs::Yes => SharedFiles::Yes,
+                SharedFs::No => SharedFiles::No,
             },
             band_rows: args.band_rows.and_then(|rows| usize::try_from(rows).ok()),
             threads: args.threads.map(usize::from),

@@ -6,6 +6,7 @@ mod buffers;
 mod by_rows;
 #[cfg(feature = "faults")]
 mod fault;
+mod files;
 mod filter;
 mod jobs;
 mod pool;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use self::jobs::{Jobs, Pending};
+use self::files::{Files, Unwritten};
+use self::jobs::{Jobs, Pending, Way};
 use self::pool::{Pool, Task};
 use crate::error::{BugError, Error, HostError, panic_text};
 use crate::host::{self, HostLoad};
@@ -38,6 +40,8 @@ pub enum Event {
     Message(Message<ToRank>),
     /// A job has an answer for rank 0.
     Answer(Message<ToRank0>),
+    /// A job has a result that this rank is to write.
+    Filtered(Unwritten),
     /// A job has summarized a band, and keeps what it needs for the second half.
     Summarized {
         /// The image and the band.
@@ -93,8 +97,18 @@ where
                 let load = rank.load();
                 link.send(Message::bare(ToRank0::Pong { sequence, load }))?;
             }
+            Event::Message(Message { header: ToRank::Look(shared), .. }) => {
+                rank.files = Files::look(shared)?.map(Arc::new);
+                link.send(Message::bare(ToRank0::Sees { output: rank.files.is_some() }))?;
+            }
             Event::Message(message) => rank.take(message, jobs_to)?,
             Event::Answer(answer) => link.send(answer)?,
+            Event::Filtered(result) => {
+                if !rank.given_up.contains(&result.image) {
+                    link.send(Message::bare(ToRank0::Filtered { image: result.image }))?;
+                    rank.write(result, jobs_to);
+                }
+            }
             Event::Summarized { key, pending, answer } => {
                 if !rank.given_up.contains(&key.0) {
                     rank.pending.insert(key, pending);
@@ -109,6 +123,8 @@ where
 struct Rank {
     number: usize,
     started: Option<(Arc<Jobs>, Pool)>,
+    /// Rank 0's files, if it sees them.
+    files: Option<Arc<Files>>,
     /// Bands that wait for their share of a global pass.
     pending: HashMap<(usize, usize), Pending>,
     /// Images of which nothing is wanted any more.
@@ -122,6 +138,7 @@ impl Rank {
         Self {
             number,
             started: None,
+            files: None,
             pending: HashMap::new(),
             given_up: HashSet::new(),
             silence_seconds: LONGEST_SILENCE,
@@ -165,10 +182,17 @@ impl Rank {
                 self.started = Some((Arc::new(Jobs::new(work, pool.load())?), pool));
                 Ok(())
             }
-            ToRank::Image { image, name, format, pixel_bytes } => {
+            ToRank::Image { image, name, format, pixel_bytes, files } => {
+                let way = match files {
+                    None => Way::Payload(payload),
+                    Some(files) if self.files.is_some() => Way::Files(files),
+                    Some(_) => {
+                        let what = "it names files to a rank that does not see them";
+                        return Err(BugError::Message { from: 0, what }.into());
+                    }
+                };
                 self.add(answers, (image, name), move |jobs| {
-                    let answer = jobs.whole_image(image, &payload, (format, pixel_bytes));
-                    answer.map(Event::Answer)
+                    jobs.whole_image(image, way, (format, pixel_bytes))
                 })
             }
             ToRank::Band(band) => {
@@ -189,7 +213,14 @@ impl Rank {
                 let (_, pool) = self.started.as_mut().ok_or(out_of_order)?;
                 Ok(pool.give_up(image)?)
             }
-            ToRank::Ping { .. } | ToRank::Stop => Ok(()),
+            ToRank::Look(_) | ToRank::Ping { .. } | ToRank::Stop => Ok(()),
+        }
+    }
+
+    /// Has a thread write a result beside its place.
+    fn write(&self, result: Unwritten, answers: &Sender<Event>) {
+        if let (Some(files), Some((jobs, _))) = (&self.files, &self.started) {
+            files.write(result, jobs, (self.number, answers));
         }
     }
 

@@ -40,6 +40,10 @@ pub(super) fn any_messages(bytes: &[u8]) {
         };
         rest = behind;
         let header = bounded(header);
+        // It would read and write files of whoever fuzzes.
+        if let ToRank::Look(_) = header {
+            continue;
+        }
         if let ToRank::Start(work) = &header {
             let Ok(other) = work.chain() else { break };
             chain = other;
@@ -54,7 +58,7 @@ pub(super) fn any_messages(bytes: &[u8]) {
                 given_up.insert(*image);
                 continue;
             }
-            ToRank::Start(_) | ToRank::Ping { .. } | ToRank::Stop => continue,
+            ToRank::Start(_) | ToRank::Look(_) | ToRank::Ping { .. } | ToRank::Stop => continue,
         };
         if !given_up.contains(&image) {
             // A rank that ends says no more.
@@ -88,6 +92,8 @@ fn next_answer(
                 if given_up.contains(&image) => {}
             ToRank0::Hello(_)
             | ToRank0::Log { .. }
+            | ToRank0::Sees { .. }
+            | ToRank0::Filtered { .. }
             | ToRank0::Image { .. }
             | ToRank0::Band { .. }
             | ToRank0::Partials { .. } => return Some(answer),

@@ -122,9 +122,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer of a picture of `shape`, columns, rows and channels, to a file with `segments` in it.
-    pub(super) fn new(shape: Shape, quality: u8, segments: Vec<u8>) -> Result<Self, ImageError> {
-        let codec = libjpeg::Writer::new(shape, quality).map_err(unfit)?;
+    /// A writer of a picture of `shape`, columns, rows and channels, to a file with `segments` in it,
+    /// in the memory of `recycled` if that is large enough.
+    pub(super) fn new(
+        shape: Shape,
+        quality: u8,
+        segments: Vec<u8>,
+        recycled: Vec<u8>,
+    ) -> Result<Self, ImageError> {
+        let codec = libjpeg::Writer::new(shape, quality, recycled).map_err(unfit)?;
         Ok(Self { codec, segments })
     }
 
@@ -138,7 +144,6 @@ impl Writer {
         let mut file = self.codec.end().map_err(unfit)?;
         let at = behind_jfif(&file);
         file.splice(at..at, self.segments);
-        file.shrink_to_fit();
         Ok(file)
     }
 }

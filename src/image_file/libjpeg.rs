@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::ptr::NonNull;
 
+use super::writer::emptied;
+
 // The crate that links libjpeg-turbo.
 use turbojpeg_sys as _;
 
@@ -184,11 +186,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer of a picture of pixels of 1 byte (gray), 3 (RGB) or 4 (RGB and one that does not
-    /// count), to a file of this quality, 4:2:0.
+    /// count), to a file of this quality, 4:2:0, in the memory of `recycled` if that is large enough.
     ///
     /// # Panics
     /// When there can be no such picture.
-    pub(super) fn new(shape: Shape, quality: u8) -> Result<Self, Fault> {
+    pub(super) fn new(shape: Shape, quality: u8, recycled: Vec<u8>) -> Result<Self, Fault> {
         let (width, height, channels) = shape;
         assert!(matches!(channels, 1 | 3 | 4), "{channels} channels");
         let room = most_bytes(shape).ok_or("it has too many pixels")?;
@@ -197,7 +199,7 @@ impl Writer {
             return Err("it has too many pixels".to_owned());
         };
         // As long as the file can be at most. What is not written to takes no memory.
-        let mut file = Vec::with_capacity(room);
+        let mut file = emptied(recycled, room);
         let mut codec = Codec::new(0)?;
         let (header, quality) = ([width, height, channels], c_int::from(quality.clamp(1, 100)));
         // SAFETY: the codec is one that writes; `file` has that much room, and its memory is freed

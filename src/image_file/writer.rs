@@ -15,15 +15,16 @@ pub struct Writer<'m> {
 }
 
 enum Taken {
-    /// Written, with so many channels, without need of this memory.
-    Jpeg(jpeg::Writer, usize, Vec<u8>),
+    /// Written, with so many channels.
+    Jpeg(jpeg::Writer, usize),
     /// Kept.
     Pixels(Vec<u8>),
 }
 
 impl<'m> Writer<'m> {
-    /// A writer for a picture of `shape`: columns, rows, channels. Rows that cannot be written by and
-    /// by are kept in the memory of `recycled`, if that is large enough.
+    /// A writer for a picture of `shape`: columns, rows, channels. The file, or rows that cannot be
+    /// written by and by, are kept in the memory of `recycled`, if that is as large as
+    /// [`writer_bytes`](super::writer_bytes) says.
     ///
     /// # Errors
     /// Those of [`encode`].
@@ -41,8 +42,9 @@ impl<'m> Writer<'m> {
             let passed = if channels == 4 { 4 } else { format.held_channels(channels) };
             let (icc, exif) = fitting(metadata, channels, options);
             let segments = jpeg_segments::of_blocks(icc, exif);
-            let start = || jpeg::Writer::new((width, height, passed), options.quality, segments);
-            Taken::Jpeg(guarded_encoder(format, start)?, passed, recycled)
+            let shape = (width, height, passed);
+            let start = || jpeg::Writer::new(shape, options.quality, segments, recycled);
+            Taken::Jpeg(guarded_encoder(format, start)?, passed)
         } else {
             Taken::Pixels(emptied(recycled, width * height * channels))
         };
@@ -56,7 +58,7 @@ impl<'m> Writer<'m> {
     pub fn write(&mut self, rows: &[u8]) -> Result<(), ImageError> {
         let (_, _, channels) = self.shape;
         match &mut self.rows {
-            Taken::Jpeg(writer, passed, _) => guarded_encoder(self.options.format, || {
+            Taken::Jpeg(writer, passed) => guarded_encoder(self.options.format, || {
                 writer.write(&with_channels(rows, channels, *passed))
             }),
             Taken::Pixels(pixels) => {
@@ -73,8 +75,8 @@ impl<'m> Writer<'m> {
     pub fn end(self) -> Result<(Vec<u8>, Vec<u8>), ImageError> {
         let (width, height, channels) = self.shape;
         match self.rows {
-            Taken::Jpeg(writer, _, recycled) => {
-                Ok((guarded_encoder(self.options.format, || writer.end())?, recycled))
+            Taken::Jpeg(writer, _) => {
+                Ok((guarded_encoder(self.options.format, || writer.end())?, Vec::new()))
             }
             Taken::Pixels(pixels) => {
                 let (metadata, options) = (self.metadata, &self.options);
@@ -85,7 +87,7 @@ impl<'m> Writer<'m> {
 }
 
 /// Room for `bytes` bytes, in the memory of `recycled` if that is large enough.
-fn emptied(mut recycled: Vec<u8>, bytes: usize) -> Vec<u8> {
+pub(super) fn emptied(mut recycled: Vec<u8>, bytes: usize) -> Vec<u8> {
     if recycled.capacity() < bytes {
         drop(recycled);
         return Vec::with_capacity(bytes);

@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 use super::error::JournalError;
-use super::hash::OutputHash;
 use super::record::Done;
 use super::state::State;
 use super::{DIRECTORY, directory_of, durable, make_directory};
+use crate::hash::OutputHash;
 
 /// Name of the manifest in `OUT/.mpix/`.
 pub const NAME: &str = "SHA256SUMS";

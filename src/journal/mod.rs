@@ -27,7 +27,6 @@ mod compact;
 mod durable;
 mod error;
 mod frame;
-mod hash;
 mod launch_id;
 mod lease;
 pub mod manifest;
@@ -38,10 +37,10 @@ mod state;
 
 use std::path::{Path, PathBuf};
 
+pub use crate::hash::{ContentHash, OutputHash, SettingsHash};
 pub use append::{Journal, Syncer};
 pub use error::{JournalError, LeaseError};
 pub use frame::{MOST_PAYLOAD, VERSION};
-pub use hash::{ContentHash, OutputHash, SettingsHash};
 pub use launch_id::{LAUNCH_VARIABLE, LaunchId, NoLaunchId};
 pub use lease::{Holder, Lease, LeaseName, Seen, TIME_TO_LIVE};
 pub use process::start_of;

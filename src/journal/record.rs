@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::hash::{ContentHash, OutputHash, SettingsHash};
 use crate::error::FailureKind;
+use crate::hash::{ContentHash, OutputHash, SettingsHash};
+use crate::path_bytes;
 
 /// One event. The order of variants and fields is the file's format: add a variant at the end, and
 /// a field only with a new version.
@@ -174,23 +175,6 @@ pub struct Suspected {
     pub input: PathBuf,
     /// How many crashes.
     pub crashes: u32,
-}
-
-/// Paths as the bytes that they are, UTF-8 or not.
-mod path_bytes {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    use std::path::{Path, PathBuf};
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(path.as_os_str().as_bytes())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-        Ok(PathBuf::from(OsStr::from_bytes(<&[u8]>::deserialize(from)?)))
-    }
 }
 
 /// Kinds of failure by fixed numbers, so that the enum may be sorted anew.

@@ -51,6 +51,8 @@ pub struct RankPlan {
     pub ranks_on_host: u64,
     /// Cores of the host.
     pub host_cores: usize,
+    /// Whether it sees rank 0's files, as far as is known.
+    pub sees_files: bool,
 }
 
 /// All ranks, by number.
@@ -86,6 +88,7 @@ impl Cluster {
                     memory: of_host / ranks_on_host,
                     ranks_on_host,
                     host_cores: rank.host_cores,
+                    sees_files: false,
                 }
             })
             .collect();
@@ -96,6 +99,12 @@ impl Cluster {
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         self.ranks.iter().map(|rank| rank.host.clone()).collect()
+    }
+
+    /// Whether whole images pass all ranks by their names, and rank 0 holds none of them.
+    #[must_use]
+    pub fn all_see_files(&self) -> bool {
+        self.ranks.iter().all(|rank| rank.sees_files)
     }
 
     /// Threads of all ranks.
@@ -185,6 +194,7 @@ pub(super) fn test_cluster(ranks: usize, memory: u64) -> Cluster {
         memory,
         ranks_on_host: 1,
         host_cores: 1,
+        sees_files: false,
     };
     Cluster { ranks: (0..ranks).map(plan).collect(), warnings: Vec::new() }
 }

@@ -5,6 +5,10 @@ use super::Cluster;
 /// One rank in this many threads has one more image in hand than it works on, beside the first.
 const THREADS_PER_SPARE: usize = 4;
 
+/// Results that a rank writes at a time: most of that time it waits for the disk to say that it is
+/// done. Those that wait for their turn count as work.
+pub const WRITES_AT_ONCE: usize = 4;
+
 /// What all ranks have in hand.
 #[derive(Debug)]
 pub struct Hands {
@@ -17,6 +21,8 @@ struct Hand {
     memory: u64,
     /// Threads' worth of work: 1 for an image, all of the rank's for a band.
     load: usize,
+    /// Images that are filtered, and are being written by the rank.
+    in_writing: usize,
     /// Bytes of memory that it takes.
     bytes: u64,
 }
@@ -25,7 +31,8 @@ impl Hand {
     /// A little more in hand than it works on, so that the next unit is there when one is done.
     fn has_room(&self, bytes: u64) -> bool {
         let spare = 1 + self.threads / THREADS_PER_SPARE;
-        self.load < self.threads + spare && self.bytes.saturating_add(bytes) <= self.memory
+        self.load + self.in_writing.saturating_sub(WRITES_AT_ONCE) < self.threads + spare
+            && self.bytes.saturating_add(bytes) <= self.memory
     }
 }
 
@@ -37,6 +44,7 @@ impl Hands {
             threads: rank.threads,
             memory,
             load: 0,
+            in_writing: 0,
             bytes: 0,
         };
         Self { ranks: cluster.ranks.iter().zip(cluster.filter_memories()).map(hand).collect() }
@@ -60,7 +68,7 @@ impl Hands {
     #[must_use]
     pub fn for_band(&self, bytes: u64) -> Option<usize> {
         let stuck = || {
-            let idle = self.ranks.iter().all(|hand| hand.load == 0);
+            let idle = self.ranks.iter().all(|hand| hand.load + hand.in_writing == 0);
             let poorest = (0..self.ranks.len()).min_by_key(|&rank| self.ranks[rank].bytes);
             poorest.filter(|_| idle)
         };
@@ -80,10 +88,18 @@ impl Hands {
         self.ranks[rank].bytes += bytes;
     }
 
-    /// Rank `rank` is done with an image of `bytes` bytes.
-    pub fn take_image(&mut self, rank: usize, bytes: u64) {
+    /// Rank `rank` has filtered an image, and writes the result.
+    pub fn end_image_work(&mut self, rank: usize) {
         self.ranks[rank].load -= 1;
-        self.ranks[rank].bytes -= bytes;
+        self.ranks[rank].in_writing += 1;
+    }
+
+    /// Rank `rank` is done with an image of `bytes` bytes.
+    pub fn take_image(&mut self, rank: usize, bytes: u64, is_filtered: bool) {
+        let hand = &mut self.ranks[rank];
+        let count = if is_filtered { &mut hand.in_writing } else { &mut hand.load };
+        *count -= 1;
+        hand.bytes -= bytes;
     }
 
     /// Rank `rank` gets a band of `bytes` bytes.
@@ -117,8 +133,22 @@ mod tests {
             given.push(rank);
         }
         assert_eq!(given, [0, 1, 2, 0, 1, 2]);
-        hands.take_image(1, 1);
+        hands.take_image(1, 1, false);
         assert_eq!(hands.for_image(1, None), Some(1));
+    }
+
+    #[test]
+    fn a_rank_that_writes_filters_on_until_too_much_waits_for_its_disk() {
+        let mut hands = Hands::new(&test_cluster(1, 1000));
+        let mut begun = 0;
+        while let Some(rank) = hands.for_image(1, None) {
+            hands.give_image(rank, 1);
+            hands.end_image_work(rank);
+            begun += 1;
+        }
+        assert_eq!(begun, WRITES_AT_ONCE + 2);
+        hands.take_image(0, 1, true);
+        assert_eq!(hands.for_image(1, None), Some(0));
     }
 
     #[test]
@@ -130,7 +160,7 @@ mod tests {
         assert_eq!(hands.for_image(100, Some(600)), Some(0));
         hands.give_image(0, 300);
         assert_eq!(hands.for_image(100, Some(600)), None);
-        hands.take_image(1, 200);
+        hands.take_image(1, 200, false);
         assert_eq!(hands.for_image(600, None), Some(1));
     }
 

@@ -14,6 +14,6 @@ pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
 pub use cost::{Experience, PixelCost};
 pub use forecast::{Bottleneck, Forecast, ImageLoad, Site, WholeImages, in_bands};
 pub use foresight::Foresight;
-pub use hands::Hands;
+pub use hands::{Hands, WRITES_AT_ONCE};
 pub use job::{ImageShape, Job, LONGEST_SILENCE, Work};
 pub use share::{Footprint, Share, choose, is_spread};

@@ -35,7 +35,8 @@ pub enum Share {
 pub struct Footprint {
     /// On the rank that filters it whole.
     pub on_rank: u64,
-    /// On rank 0 meanwhile: the file, then the encoded result.
+    /// On rank 0 meanwhile: the file, then the encoded result; nothing if ranks read and write
+    /// them.
     pub held_whole: u64,
     /// On rank 0 when it is filtered in bands.
     pub held_in_bands: u64,
@@ -140,7 +141,10 @@ pub fn choose(
     images: usize,
     wanted: Distribution,
 ) -> Result<(Share, Footprint), ImageError> {
-    let need = Footprint::new(shape, chain);
+    let mut need = Footprint::new(shape, chain);
+    if cluster.all_see_files() {
+        need.held_whole = 0;
+    }
     let whole = fits_whole(&need, cluster);
     let bands = fits_in_bands(&need, cluster);
     let share = match wanted {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::earlier::modified_ns;
 use super::lease_keeper::Hold;
 use super::ledger::Ledger;
 use super::watchers::Watchers;
@@ -17,11 +16,12 @@ use crate::events::{
     Distribution, ImageDone, ImageFailed, Level, Outcome, RankPulse, RunEnded, RunEvent, Stages,
     milliseconds,
 };
+use crate::hash::{ContentHash, OutputHash};
 use crate::journal::{
-    Done, Failed, Identity, JournalError, OutputHash, Record, RunOutcome, SetAside, SettingsHash,
+    Done, Failed, Identity, JournalError, Record, RunOutcome, SetAside, SettingsHash,
 };
 use crate::source::Entry;
-use crate::transport::message::RankTimes;
+use crate::transport::message::{FileSeen, Filtered};
 
 /// Time between two signs of life while the run is closed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub struct Written {
     pub sha256: OutputHash,
     /// How long rank 0 encoded it.
     pub encode: Duration,
-    /// How long it was hashed, written, and made to last.
+    /// How long rank 0 hashed it, wrote it, and made it to last.
     pub write: Duration,
 }
 
@@ -52,7 +52,8 @@ struct UnderWay {
     given: Instant,
     rank: usize,
     distribution: Distribution,
-    identity: Option<Identity>,
+    seen: Option<FileSeen>,
+    content: Option<ContentHash>,
     stages: Stages,
     /// What is told once the journal's record lasts.
     ending: Option<(Ending, Instant)>,
@@ -80,6 +81,8 @@ pub(crate) struct RunEnding {
     pub(crate) outcome: RunOutcome,
     pub(crate) reason: Option<String>,
     pub(crate) exit_code: u8,
+    /// Whether a rank may have written what nobody wanted any more.
+    pub(crate) may_litter: bool,
 }
 
 /// The account of a run.
@@ -172,7 +175,8 @@ impl Account {
             given: now,
             rank: 0,
             distribution: Distribution::Image,
-            identity: None,
+            seen: None,
+            content: None,
             stages: Stages::default(),
             ending: None,
         })
@@ -211,15 +215,15 @@ impl Account {
         }
     }
 
-    /// This file has been read, and decoded if it is to be cut into bands.
+    /// This file has been looked at; and read and decoded, if it is to be cut into bands.
     pub(crate) fn read(
         &mut self,
         image: usize,
-        identity: Identity,
+        (seen, content): (FileSeen, Option<ContentHash>),
         (read, decode): (Duration, Duration),
     ) {
         let file = self.track(image);
-        (file.identity, file.worked_on) = (Some(identity), None);
+        (file.seen, file.content, file.worked_on) = (Some(seen), content, None);
         (file.stages.read, file.stages.decode) = (milliseconds(read), milliseconds(decode));
     }
 
@@ -231,16 +235,20 @@ impl Account {
         self.watchers.tell(RunEvent::ImageGiven { image, rank });
     }
 
-    /// This file has come back from its rank, which worked on it for `times`.
-    pub(crate) fn came_back(&mut self, image: usize, times: RankTimes) {
+    /// A rank is done with this file.
+    pub(crate) fn came_back(&mut self, image: usize, filtered: &Filtered) {
         let Some(file) = self.put_down(image) else { return };
-        let [decode, filter, encode] =
-            [times.decode_us, times.filter_us, times.encode_us].map(Duration::from_micros);
+        file.content = Some(filtered.input);
+        let times = filtered.times;
+        let times =
+            [times.read_us, times.decode_us, times.filter_us, times.encode_us, times.write_us]
+                .map(Duration::from_micros);
+        let on_its_way = file.given.elapsed().saturating_sub(times.iter().sum());
+        let [read, decode, filter, encode, write] = times.map(milliseconds);
         let stages = &mut file.stages;
-        (stages.decode, stages.filter, stages.encode) =
-            (milliseconds(decode), milliseconds(filter), milliseconds(encode));
-        let on_its_way = file.given.elapsed().saturating_sub(decode + filter + encode);
-        stages.send = milliseconds(on_its_way);
+        stages.read += read;
+        (stages.decode, stages.filter, stages.encode) = (decode, filter, encode);
+        (stages.send, stages.write) = (milliseconds(on_its_way), write);
     }
 
     /// Bands of this file go to all ranks from now on.
@@ -274,11 +282,13 @@ impl Account {
     pub(crate) fn done(&mut self, image: usize, written: &Written) -> Result<(), OutputError> {
         let entry = &self.entries[image];
         let Some(file) = self.under_way.get_mut(&image) else { return Ok(()) };
-        let Some(input) = file.identity.clone() else { return Ok(()) };
+        let (Some(seen), Some(content)) = (file.seen, file.content) else { return Ok(()) };
+        let FileSeen { bytes, modified_ns, .. } = seen;
+        let input = Identity { path: entry.key(), bytes, modified_ns, content };
         let (pixels, output_bytes) = (written.pixels, written.bytes);
         file.ending = Some((Ending::Done { pixels, output_bytes }, Instant::now()));
         file.stages.encode += milliseconds(written.encode);
-        file.stages.write = milliseconds(written.write);
+        file.stages.write += milliseconds(written.write);
         let record = Record::Done(Done {
             input,
             output: entry.output.clone(),
@@ -333,11 +343,10 @@ impl Account {
 
     /// What the journal knows a failed file by.
     fn size_and_time(&self, image: usize) -> (u64, i64) {
-        let read = self.under_way.get(&image).and_then(|file| file.identity.as_ref());
+        let seen = self.under_way.get(&image).and_then(|file| file.seen);
         let found = || std::fs::metadata(&self.entries[image].input).ok();
-        read.map(|identity| (identity.bytes, identity.modified_ns))
-            .or_else(|| found().map(|file| (file.len(), modified_ns(&file))))
-            .unwrap_or_default()
+        let seen = seen.or_else(|| found().map(|file| FileSeen::of(&file)));
+        seen.map(|file| (file.bytes, file.modified_ns)).unwrap_or_default()
     }
 
     /// This file is not begun after all: the run stops.
@@ -382,7 +391,7 @@ impl Account {
             distribution: file.distribution,
             op: self.about.op.clone(),
             pixels,
-            input_bytes: file.identity.as_ref().map_or(0, |identity| identity.bytes),
+            input_bytes: file.seen.map_or(0, |seen| seen.bytes),
             output_bytes,
             ms: milliseconds(whole),
             stages_ms: file.stages.of_whole(whole),
@@ -435,7 +444,7 @@ impl Account {
         let (output, (done, is_done)) = (output.to_path_buf(), channel::<()>());
         let closing = std::thread::spawn(move || {
             let _done = done;
-            ledger.close(&output, ending.outcome)
+            ledger.close(&output, ending.outcome, ending.may_litter)
         });
         // The manifest of a million images takes a while.
         while is_done.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {

@@ -7,6 +7,7 @@ use super::reading::Reading;
 use crate::error::{ImageError, on_one_line, with_causes};
 use crate::events::megapixels;
 use crate::plan::{Footprint, ImageShape, Share, band_bytes, band_rows};
+use crate::settings::SharedFiles;
 use crate::source::Entry;
 
 #[derive(Default)]
@@ -55,6 +56,9 @@ pub(crate) fn print(reading: &Reading, entries: &[Entry], out: &mut impl Write) 
 
 fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Result<()> {
     let megapixels = megapixels(tally.pixels);
+    // Ranks have not been asked whether they see the files.
+    let depends =
+        reading.job.settings.shared_files == SharedFiles::Auto && !reading.cluster.all_see_files();
     writeln!(
         out,
         "images    {}: {} as whole files, {} in bands, {} would fail",
@@ -64,8 +68,9 @@ fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Re
     writeln!(out, "size      {megapixels:.1} megapixels, {} of files", size(tally.file_bytes))?;
     writeln!(
         out,
-        "memory    largest unit: {} on a rank, {} held by rank 0, which holds at most {}",
+        "memory    largest unit: {} on a rank, {}{} held by rank 0, which holds at most {}",
         size(tally.largest_on_rank),
+        if depends { "up to " } else { "" },
         size(tally.largest_held),
         size(reading.cluster.rank0_hold())
     )

@@ -1,14 +1,14 @@
 //! What earlier runs did, as the journal tells it.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::error::{FailureKind, ImageError};
 use crate::journal::{Done, Identity, SettingsHash, State};
 use crate::plan::Job;
 use crate::source::Entry;
+use crate::transport::message::FileSeen;
 
 /// The journal of earlier runs, and how this one makes its outputs.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Earlier {
 
     fn look_at(&self, key: &Path, entry: &Entry, job: &Job) -> Verdict {
         let Ok(found) = fs::metadata(&entry.input) else { return Verdict::New };
-        let (bytes, modified) = (found.len(), modified_ns(&found));
+        let FileSeen { bytes, modified_ns: modified, .. } = FileSeen::of(&found);
         if let Some(done) = self.state.done(key) {
             let same = done.is_of(bytes, modified, &self.settings);
             return if same && is_there(done, entry, job) { Verdict::Done } else { Verdict::New };
@@ -74,6 +74,12 @@ impl Earlier {
             }
             Some(_) | None => Verdict::New,
         }
+    }
+
+    /// Whether there may be an [earlier result](Self::same_content) of a file of so many bytes.
+    pub(crate) fn may_know(&self, key: &Path, bytes: u64) -> bool {
+        let known = self.state.done(key);
+        known.is_some_and(|done| done.input.bytes == bytes && done.settings == self.settings)
     }
 
     /// The earlier result for the same bytes, whatever the file's time says now.
@@ -106,9 +112,4 @@ fn lies_in_the_file(kind: FailureKind) -> bool {
         FailureKind::NotAnImage | FailureKind::Unsupported | FailureKind::SetAside => true,
         FailureKind::Unreadable | FailureKind::OverLimit | FailureKind::CannotWrite => false,
     }
-}
-
-/// When a file was changed, in nanoseconds since 1970.
-pub(crate) fn modified_ns(file: &Metadata) -> i64 {
-    file.mtime().saturating_mul(1_000_000_000).saturating_add(file.mtime_nsec())
 }

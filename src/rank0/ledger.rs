@@ -26,8 +26,8 @@ pub(crate) struct Ledger {
     unsynced: Vec<usize>,
     is_syncing: bool,
     lease: LeaseKeeper,
-    /// Whether an owner of the directory before may have gone on for a moment.
-    had_ghost: bool,
+    /// Whether ranks of a run before may have gone on for a moment, and left temporary files.
+    had_ghosts: bool,
 }
 
 /// Who starts a run, and how it makes its outputs.
@@ -70,7 +70,8 @@ impl Ledger {
         let syncer = Arc::new(journal.syncer().map_err(unkept)?);
         let thread = Threads::start(1, events);
         let (unsynced, is_syncing) = (Vec::new(), false);
-        let own = Self { journal, syncer, thread, run, unsynced, is_syncing, lease, had_ghost };
+        let had_ghosts = had_ghost || state.last_run().is_some_and(|last| last.ended.is_none());
+        let own = Self { journal, syncer, thread, run, unsynced, is_syncing, lease, had_ghosts };
         Ok((own, state))
     }
 
@@ -120,9 +121,14 @@ impl Ledger {
     }
 
     /// Ends the run in order: its outcome, the manifest, the lease.
-    pub(crate) fn close(mut self, output: &Path, outcome: RunOutcome) -> Result<(), OutputError> {
+    pub(crate) fn close(
+        mut self,
+        output: &Path,
+        outcome: RunOutcome,
+        may_litter: bool,
+    ) -> Result<(), OutputError> {
         self.lease.make_sure()?;
-        if self.had_ghost {
+        if self.had_ghosts || may_litter {
             remove_temporaries(output);
         }
         let ended = Record::RunEnded(RunEnded { run: self.run, outcome, at_ns: now_ns() });

@@ -1,5 +1,6 @@
 //! What comes before the first image: ranks greet, inputs are listed, the journal is opened.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use super::threads::Threads;
 use super::vigil::Vigil;
 use super::watchers::{Watchers, print_line};
 use super::{Desk, Event, dry_run, signals};
-use crate::error::{BugError, Error, HostError, UsageError, printed};
+use crate::error::{BugError, Error, HostError, OutputError, UsageError, printed};
 use crate::events::{Entry, RankInfo, RunEvent, RunStarted, logger};
-use crate::journal::{SettingsHash, State};
+use crate::journal::{JournalError, SettingsHash, State, directory_of};
 use crate::plan::{Cluster, HostFacts, Job, RankPlan};
-use crate::source::{list, remove_temporaries};
+use crate::settings::SharedFiles;
+use crate::source::{TokenFile, list, remove_temporaries};
 use crate::transport::Silence;
-use crate::transport::message::{Message, ToRank0};
+use crate::transport::message::{Message, SharedOutput, ToRank, ToRank0, Token};
 
 /// Prepares `job` for all ranks. None: it was only to be shown, and was.
 ///
@@ -47,6 +49,7 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     let earlier = Earlier { state, settings };
     let mut reading = Reading { job, chain, cluster, budget, entries: entries.len(), earlier };
     if reading.job.settings.dry_run {
+        suppose_who_sees_files(&mut reading);
         let print = move || dry_run::print(&reading, &entries, &mut io::stdout().lock());
         printed(company.meanwhile("the plan", print)?)?;
         return Ok(None);
@@ -56,6 +59,7 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     reading.earlier.state = state;
     let started = start_of(&reading, &ledger);
     let watchers = Watchers::open(&reading.job.settings, started, ledger.hold())?;
+    company.look_who_sees_files(&mut reading)?;
     let Company { desk, vigil, .. } = company;
     signals::watch(&desk.to_events);
     Ok(Some(Run::new(Arc::new(reading), entries, (ledger, watchers), (desk, vigil))?))
@@ -91,6 +95,8 @@ fn greet(desk: &mut Desk, stall_timeout: Option<u64>) -> Result<Vec<HostFacts>, 
             | Event::Looked(..)
             | Event::Reading(_)
             | Event::Read(..)
+            | Event::Fetched(..)
+            | Event::Dropped
             | Event::Log(..)
             | Event::Written(..)
             | Event::Recorded(_)
@@ -128,22 +134,36 @@ impl Company<'_> {
             let _ = to.send(work());
             Event::Prepared
         });
-        let mut for_later = Vec::new();
+        self.attend(|_| outcome.try_recv().ok())
+    }
+
+    /// Pings the ranks until `look` has what it looks for. It knows which ranks see rank 0's files, as
+    /// far as they have said.
+    ///
+    /// # Errors
+    /// When a rank falls silent.
+    fn attend<T>(
+        &mut self,
+        mut look: impl FnMut(&HashMap<usize, bool>) -> Option<T>,
+    ) -> Result<T, Error> {
+        let (mut sees, mut for_later) = (HashMap::new(), Vec::new());
         let done = loop {
-            if let Ok(done) = outcome.try_recv() {
-                break done;
-            }
             match self.desk.next()? {
                 Some(Event::Prepared) | None => {}
                 Some(Event::Message(from, message)) => {
                     self.vigil.heard(from, Instant::now());
                     if let ToRank0::Pong { sequence, load } = message.header {
                         self.vigil.answered(from, (sequence, load), Instant::now());
+                    } else if let ToRank0::Sees { output } = message.header {
+                        sees.insert(from, output);
                     } else {
                         for_later.push(Event::Message(from, message));
                     }
                 }
                 Some(event) => for_later.push(event),
+            }
+            if let Some(done) = look(&sees) {
+                break done;
             }
             if let Some(ranks) = self.vigil.keep(&mut self.desk.hub)?.filter(|_| self.tells) {
                 let heartbeat = RunEvent::Heartbeat { in_hand: 0, ranks };
@@ -156,6 +176,75 @@ impl Company<'_> {
         }
         Ok(done)
     }
+
+    /// Finds out which ranks see rank 0's files.
+    ///
+    /// # Errors
+    /// When a rank must see them, and does not.
+    fn look_who_sees_files(&mut self, reading: &mut Reading) -> Result<(), Error> {
+        let (ranks, settings) = (&mut reading.cluster.ranks, &reading.job.settings);
+        if settings.shared_files == SharedFiles::No {
+            return Ok(());
+        }
+        let (directory, count) = (settings.output.clone(), ranks.len());
+        let left = move || {
+            let directory = std::path::absolute(&directory).unwrap_or(directory);
+            // A rank alone need not look.
+            let file = (count > 1).then(|| leave_token(&directory)).transpose()?;
+            Ok::<_, OutputError>((directory, file))
+        };
+        let (directory, file) = self.meanwhile("the files", left)??;
+        let token = file
+            .as_ref()
+            .map(|file| Token { path: file.path().to_path_buf(), content: file.content() });
+        let shared = SharedOutput { directory, token, umask: umask_of_this_process() };
+        for rank in 0..count {
+            self.desk.hub.send(rank, Message::bare(ToRank::Look(shared.clone())))?;
+        }
+        let sees = self.attend(|sees| (sees.len() == count).then(|| sees.clone()))?;
+        for (number, rank) in ranks.iter_mut().enumerate() {
+            rank.sees_files = sees.get(&number) == Some(&true);
+            let (host, path) = (rank.host.clone(), shared.directory.clone());
+            if !rank.sees_files && settings.shared_files == SharedFiles::Yes {
+                return Err(UsageError::NotShared { rank: number, host, path }.into());
+            }
+            if !rank.sees_files {
+                log::info!(
+                    "rank {number} on `{host}` does not see `{}`: it gets files as bytes",
+                    path.display()
+                );
+            }
+        }
+        self.meanwhile("the files", move || drop(file))
+    }
+}
+
+/// Who sees rank 0's files, as far as that is known without leaving one for the ranks to find.
+fn suppose_who_sees_files(reading: &mut Reading) {
+    let wanted = reading.job.settings.shared_files;
+    for (number, rank) in reading.cluster.ranks.iter_mut().enumerate() {
+        rank.sees_files = match wanted {
+            SharedFiles::Auto => number == 0,
+            SharedFiles::Yes => true,
+            SharedFiles::No => false,
+        };
+    }
+}
+
+fn leave_token(output: &Path) -> Result<TokenFile, OutputError> {
+    let path = directory_of(output);
+    TokenFile::leave_in(&path).map_err(|source| {
+        let source = JournalError::Io { action: "leave a file in", path, source };
+        OutputError::Journal { source: Box::new(source) }
+    })
+}
+
+/// The permissions that files of this process do not get.
+fn umask_of_this_process() -> u32 {
+    const USUAL: u32 = 0o022;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(USUAL)
 }
 
 /// What opens the journal of the output directory, and cleans up after a run that was killed.

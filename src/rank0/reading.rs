@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::budget::{Budget, Permit};
-use super::earlier::{Earlier, modified_ns};
+use super::earlier::Earlier;
 use crate::error::ImageError;
+use crate::hash::ContentHash;
 use crate::image_file::{self, Format, Header, Picture};
-use crate::journal::{ContentHash, Done, Identity};
+use crate::journal::{Done, Identity};
 use crate::ops::chain::Chain;
 use crate::plan::{Cluster, Footprint, ImageShape, Job, Share, choose};
 use crate::source::Entry;
+use crate::transport::message::FileSeen;
 
 /// What all readers know.
 #[derive(Debug)]
@@ -35,25 +37,26 @@ pub struct Loaded {
     pub(crate) permit: Permit,
     /// Bytes of its pixels, decoded.
     pub(crate) pixel_bytes: usize,
-    pub(crate) identity: Identity,
+    pub(crate) seen: FileSeen,
     pub(crate) content: Content,
-    /// How long it was read and hashed, and how long decoded.
+    /// How long it was looked at or read, and how long decoded.
     pub(crate) times: (Duration, Duration),
 }
 
 /// What was read of it.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// The file, for a rank that takes it whole.
-    File(Vec<u8>),
-    /// The pixels, to be cut into bands.
-    Picture(Picture),
+    /// Nothing: a rank takes it whole, and reads it, or gets its bytes once it is known which.
+    Whole,
+    /// The pixels, to be cut into bands, and the hash of the file.
+    Picture(Picture, ContentHash),
     /// Nothing: an earlier run has made its result, of the same bytes.
     DoneBefore(Box<Done>),
 }
 
 impl Reading {
-    /// Reads a file, once there is memory for it; then `goes_on` is called.
+    /// Looks at a file, once there is memory for it; then `goes_on` is called. Reads it if it is to be
+    /// cut into bands.
     ///
     /// # Errors
     /// When it cannot be read, is no image, or is over a limit.
@@ -69,24 +72,64 @@ impl Reading {
         let permit = self.budget.take(held);
         goes_on();
         let began = Instant::now();
-        let bytes = read_all(&mut file, shape.file_bytes).map_err(ImageError::Unreadable)?;
-        let identity = Identity {
-            path: entry.key(),
-            bytes: shape.file_bytes,
-            modified_ns: modified_ns(&file.metadata().map_err(ImageError::Unreadable)?),
-            content: ContentHash::of(&bytes),
-        };
+        let seen = FileSeen::of(&file.metadata().map_err(ImageError::Unreadable)?);
         let pixel_bytes = shape.width * shape.height * shape.channels;
-        let read = began.elapsed();
-        let content = match (self.earlier.same_content(&identity, entry, &self.job), share) {
-            (Some(done), _) => Content::DoneBefore(Box::new(done)),
-            (None, Share::Image) => Content::File(bytes),
-            (None, Share::Bands) => {
-                Content::Picture(image_file::decode(&bytes, &self.job.work.decode, Vec::new())?)
-            }
+        let mut read = began.elapsed();
+        let content = if let Some(done) = self.done_before(entry, &mut file, &seen)? {
+            Content::DoneBefore(Box::new(done))
+        } else if share == Share::Image {
+            Content::Whole
+        } else {
+            let bytes = read_all(&mut file, shape.file_bytes).map_err(ImageError::Unreadable)?;
+            let content = ContentHash::of(&bytes);
+            read = began.elapsed();
+            let picture = image_file::decode(&bytes, &self.job.work.decode, Vec::new())?;
+            Content::Picture(picture, content)
         };
         let times = (read, began.elapsed().saturating_sub(read));
-        Ok(Loaded { format, need, permit, pixel_bytes, identity, content, times })
+        Ok(Loaded { format, need, permit, pixel_bytes, seen, content, times })
+    }
+
+    /// Reads a file for a rank that does not see it; first, `goes_on` is called. None: it has changed
+    /// since it was looked at.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn fetch(
+        &self,
+        entry: &Entry,
+        seen: &FileSeen,
+        goes_on: impl FnOnce(),
+    ) -> Result<Option<Vec<u8>>, ImageError> {
+        goes_on();
+        let read = || {
+            let mut file = File::open(&entry.input)?;
+            let bytes = read_all(&mut file, seen.bytes)?;
+            let is_same =
+                bytes.len() as u64 == seen.bytes && FileSeen::of(&file.metadata()?) == *seen;
+            Ok(is_same.then_some(bytes))
+        };
+        read().map_err(ImageError::Unreadable)
+    }
+
+    /// What an earlier run did of the same bytes, whatever the time of the file is now.
+    fn done_before(
+        &self,
+        entry: &Entry,
+        file: &mut File,
+        seen: &FileSeen,
+    ) -> Result<Option<Done>, ImageError> {
+        let path = entry.key();
+        if !self.earlier.may_know(&path, seen.bytes) {
+            return Ok(None);
+        }
+        let hash = || {
+            file.seek(SeekFrom::Start(0))?;
+            ContentHash::of_all(file)
+        };
+        let (content, bytes) = hash().map_err(ImageError::Unreadable)?;
+        let identity = Identity { path, bytes, modified_ns: seen.modified_ns, content };
+        Ok(self.earlier.same_content(&identity, entry, &self.job))
     }
 
     /// The header of a file, checked against all limits that it can be checked against.

@@ -12,7 +12,6 @@ pub(super) use self::results::WriteFailure;
 use self::stop::Stop;
 use super::account::{About, Account};
 use super::bands::BandImage;
-use super::budget::Permit;
 use super::earlier::Verdict;
 use super::ledger::Ledger;
 use super::queue::Queue;
@@ -21,10 +20,10 @@ use super::threads::Threads;
 use super::vigil::Vigil;
 use super::watchers::Watchers;
 use super::{Desk, Event};
-use crate::error::{BugError, Error, OutputError, with_causes};
+use crate::error::{BugError, Error, ImageError, OutputError, with_causes};
 use crate::plan::Hands;
 use crate::source::Entry;
-use crate::transport::message::{Message, ToRank};
+use crate::transport::message::{FileSeen, Message, SharedFiles, ToRank};
 
 /// Threads that write: most of their time they wait for the disk to say that it is done.
 const WRITERS: usize = 4;
@@ -38,8 +37,15 @@ const THREADS_PER_FILE_AHEAD: usize = 4;
 #[derive(Debug)]
 struct Given {
     rank: usize,
-    bytes: u64,
-    permit: Permit,
+    loaded: Loaded,
+    /// Whether the rank has filtered it, and writes the result.
+    is_filtered: bool,
+}
+
+impl Given {
+    fn bytes(&self) -> u64 {
+        self.loaded.need.on_rank
+    }
 }
 
 /// A run under way.
@@ -56,6 +62,10 @@ pub(crate) struct Run<'a> {
     given: HashMap<usize, Given>,
     /// In the order they came: the first gets all ranks.
     in_bands: Vec<BandImage>,
+    /// For each rank, whether it reads and writes whole images itself.
+    sees_files: Vec<bool>,
+    /// Images that had changed when they were to be read.
+    changed: HashSet<usize>,
     /// Images whose time was over: what comes back of them is dropped.
     given_up: HashSet<usize>,
     account: Account,
@@ -92,6 +102,8 @@ impl<'a> Run<'a> {
             hands: Hands::new(&reading.cluster),
             given: HashMap::new(),
             in_bands: Vec::new(),
+            sees_files: reading.cluster.ranks.iter().map(|rank| rank.sees_files).collect(),
+            changed: HashSet::new(),
             given_up: HashSet::new(),
             account: Account::new(Arc::clone(&entries), settings, about, books),
             stop: None,
@@ -112,7 +124,7 @@ impl<'a> Run<'a> {
             Err(error) => {
                 if let Error::Output(OutputError::Lost { .. }) = error {
                     // No later run tidies up after this one: it is the later one that it lost to.
-                    self.writers.close(LAST_WRITES);
+                    self.drop_results(LAST_WRITES);
                 }
                 self.account.broken_off(&error);
                 Err(error)
@@ -175,18 +187,33 @@ impl<'a> Run<'a> {
         while self.stop.is_none() && self.being_read.len() + self.ready.len() < ahead {
             let Some(image) = self.queue.next(self.account.under_way()) else { break };
             self.account.begin(image)?;
-            self.being_read.insert(image);
-            let (reading, entries) = (Arc::clone(&self.reading), Arc::clone(&self.entries));
-            let name = self.entries[image].input.display().to_string();
-            let events = self.desk.to_events.clone();
-            self.readers.add(name, move || {
-                // Rank 0 hears of it when it is there to hear.
-                let works = || _ = events.send(Event::Reading(image));
-                works();
-                Event::Read(image, reading.load(&entries[image], works))
-            });
+            self.look_at(image);
         }
         Ok(())
+    }
+
+    fn look_at(&mut self, image: usize) {
+        self.read(image, move |reading, entry, works| {
+            works();
+            Event::Read(image, reading.load(entry, works))
+        });
+    }
+
+    /// Has a reader do `task` for an image, which says when it works on it.
+    fn read(
+        &mut self,
+        image: usize,
+        task: impl FnOnce(&Reading, &Entry, &dyn Fn()) -> Event + Send + 'static,
+    ) {
+        self.being_read.insert(image);
+        let (reading, entries) = (Arc::clone(&self.reading), Arc::clone(&self.entries));
+        let name = self.entries[image].input.display().to_string();
+        let events = self.desk.to_events.clone();
+        self.readers.add(name, move || {
+            // Rank 0 hears of it when it is there to hear.
+            let works = || _ = events.send(Event::Reading(image));
+            task(&reading, &entries[image], &works)
+        });
     }
 
     /// Gives work to ranks that have less than they can do, bands first.
@@ -225,20 +252,76 @@ impl<'a> Run<'a> {
 
     fn give_image(&mut self, index: usize, rank: usize) -> Result<(), BugError> {
         let Some((image, loaded)) = self.ready.remove(index) else { return Ok(()) };
-        let Content::File(file) = loaded.content else { return Ok(()) };
-        let bytes = loaded.need.on_rank;
-        self.hands.give_image(rank, bytes);
+        self.hands.give_image(rank, loaded.need.on_rank);
         self.account.given(image, rank);
-        self.given.insert(image, Given { rank, bytes, permit: loaded.permit });
+        let seen = loaded.seen;
+        let given = Given { rank, loaded, is_filtered: false };
+        if self.sees_files[rank] {
+            let Entry { output, .. } = &self.entries[image];
+            let (input, output) = (self.entries[image].key(), output.clone());
+            let files = SharedFiles { input, seen, output };
+            self.send_image(image, &given, (Some(files), Vec::new()))?;
+        } else {
+            self.fetch(image, seen);
+        }
+        self.given.insert(image, given);
+        Ok(())
+    }
+
+    fn send_image(
+        &mut self,
+        image: usize,
+        given: &Given,
+        (files, bytes): (Option<SharedFiles>, Vec<u8>),
+    ) -> Result<(), BugError> {
         let name = self.entries[image].input.display().to_string();
-        let (format, pixel_bytes) = (loaded.format, loaded.pixel_bytes);
-        let header = ToRank::Image { image, name, format, pixel_bytes };
-        self.desk.hub.send(rank, Message::new(header, file))
+        let Loaded { format, pixel_bytes, .. } = given.loaded;
+        let header = ToRank::Image { image, name, format, pixel_bytes, files };
+        self.desk.hub.send(given.rank, Message::new(header, bytes))
+    }
+
+    /// Has the bytes of an image read for its rank, which does not see it.
+    fn fetch(&mut self, image: usize, seen: FileSeen) {
+        self.read(image, move |reading, entry, works| {
+            Event::Fetched(image, reading.fetch(entry, &seen, works))
+        });
+    }
+
+    /// The bytes of an image are there for its rank.
+    fn take_fetched(
+        &mut self,
+        image: usize,
+        bytes: Result<Option<Vec<u8>>, ImageError>,
+    ) -> Result<(), Error> {
+        // Else its time was over.
+        let Some(given) = self.given.remove(&image) else { return Ok(()) };
+        self.account.answered(image);
+        match bytes {
+            Ok(Some(bytes)) if self.stop.is_none() => {
+                if std::mem::replace(&mut self.sees_files[given.rank], false) {
+                    let name = self.entries[image].input.display();
+                    log::info!("rank {} does not see `{name}`: it gets files as bytes", given.rank);
+                }
+                self.send_image(image, &given, (None, bytes))?;
+                self.given.insert(image, given);
+                return Ok(());
+            }
+            Ok(_) if self.stop.is_some() => self.give_back(image)?,
+            Ok(None) if self.changed.insert(image) => self.look_at(image),
+            Ok(_) => self.fail(image, &ImageError::Changing)?,
+            Err(error) => self.fail(image, &error)?,
+        }
+        self.hands.take_image(given.rank, given.bytes(), given.is_filtered);
+        Ok(())
+    }
+
+    fn fail(&mut self, image: usize, error: &ImageError) -> Result<(), OutputError> {
+        self.account.fail(image, error.kind(), &with_causes(error))
     }
 
     fn react(&mut self, event: Event) -> Result<(), Error> {
         match event {
-            Event::Prepared => {}
+            Event::Prepared | Event::Dropped => {}
             Event::Looked(first, verdicts) => self.take_verdicts(first, verdicts)?,
             Event::Reading(image) => self.account.work_goes_on(image),
             Event::Read(image, loaded) => {
@@ -246,10 +329,13 @@ impl<'a> Run<'a> {
                 if self.being_read.remove(&image) {
                     match loaded {
                         Ok(loaded) => self.take_loaded(image, loaded)?,
-                        Err(error) => {
-                            self.account.fail(image, error.kind(), &with_causes(&error))?;
-                        }
+                        Err(error) => self.fail(image, &error)?,
                     }
+                }
+            }
+            Event::Fetched(image, bytes) => {
+                if self.being_read.remove(&image) {
+                    self.take_fetched(image, bytes)?;
                 }
             }
             Event::Written(image, Ok(written)) => self.account.done(image, &written)?,
@@ -271,12 +357,12 @@ impl<'a> Run<'a> {
         }
         match loaded.content {
             Content::DoneBefore(done) => return self.account.done_again(image, *done),
-            Content::File(_) => {
-                self.account.read(image, loaded.identity.clone(), loaded.times);
+            Content::Whole => {
+                self.account.read(image, (loaded.seen, None), loaded.times);
                 self.ready.push_back((image, loaded));
             }
-            Content::Picture(picture) => {
-                self.account.read(image, loaded.identity, loaded.times);
+            Content::Picture(picture, content) => {
+                self.account.read(image, (loaded.seen, Some(content)), loaded.times);
                 self.account.in_bands(image);
                 let parts = (picture, loaded.format, loaded.permit);
                 self.in_bands.push(BandImage::new(image, parts, Arc::clone(&self.reading)));

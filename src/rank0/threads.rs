@@ -1,7 +1,7 @@
 //! Threads of rank 0 that wait for disks, so that its own thread never does.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ type Task = (String, Box<dyn FnOnce() -> Event + Send>);
 #[derive(Debug)]
 struct Queue {
     tasks: Mutex<Receiver<Task>>,
-    in_hand: AtomicUsize,
-    is_closed: AtomicBool,
+    /// Tasks that wait or are worked on.
+    left: AtomicUsize,
 }
 
 /// Some threads that work off tasks in order, and report each by an event.
@@ -33,11 +33,7 @@ pub(crate) struct Threads {
 impl Threads {
     pub(crate) fn start(count: usize, events: &Sender<Event>) -> Self {
         let (tasks, queue) = channel::<Task>();
-        let queue = Arc::new(Queue {
-            tasks: Mutex::new(queue),
-            in_hand: AtomicUsize::new(0),
-            is_closed: AtomicBool::new(false),
-        });
+        let queue = Arc::new(Queue { tasks: Mutex::new(queue), left: AtomicUsize::new(0) });
         let own = Self { tasks, queue, events: events.clone() };
         for _ in 0..count {
             own.add_thread();
@@ -53,15 +49,14 @@ impl Threads {
 
     /// Adds a task; `name` says what it works on, should it panic.
     pub(crate) fn add(&self, name: String, task: impl FnOnce() -> Event + Send + 'static) {
+        self.queue.left.fetch_add(1, Ordering::SeqCst);
         // The threads live as long as `self`: there is always one to take it.
         let _ = self.tasks.send((name, Box::new(task)));
     }
 
-    /// Begins no more tasks, and waits until those in hand have ended, for `limit` at most.
-    pub(crate) fn close(&self, limit: Duration) {
-        self.queue.is_closed.store(true, Ordering::SeqCst);
-        let began = Instant::now();
-        while self.queue.in_hand.load(Ordering::SeqCst) > 0 && began.elapsed() < limit {
+    /// Waits until all tasks have ended, but not beyond `end`.
+    pub(crate) fn finish(&self, end: Instant) {
+        while self.queue.left.load(Ordering::SeqCst) > 0 && Instant::now() < end {
             std::thread::sleep(LOOK_EVERY);
         }
     }
@@ -71,17 +66,11 @@ fn work(queue: &Queue, events: &Sender<Event>) {
     loop {
         let next = queue.tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((name, task)) = next else { return };
-        // First counted, then asked: who closes the queue sees it or is seen.
-        queue.in_hand.fetch_add(1, Ordering::SeqCst);
-        if queue.is_closed.load(Ordering::SeqCst) {
-            queue.in_hand.fetch_sub(1, Ordering::SeqCst);
-            return;
-        }
         let event = std::panic::catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|panic| {
             let panic = panic_text(panic.as_ref());
             Event::Broken(BugError::Panic { rank: 0, work: name, panic }.into())
         });
-        queue.in_hand.fetch_sub(1, Ordering::SeqCst);
+        queue.left.fetch_sub(1, Ordering::SeqCst);
         if events.send(event).is_err() {
             return;
         }

@@ -2,6 +2,8 @@
 
 mod list;
 mod output;
+mod token;
 
 pub use list::{Entry, list};
-pub use output::{remove_temporaries, write_whole};
+pub use output::{put_in_place, remove_beside, remove_temporaries, write_beside, write_whole};
+pub use token::{TokenFile, sees_token};

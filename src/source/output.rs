@@ -1,35 +1,65 @@
 //! Results that appear whole or not at all.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Start of the names of files that are being written; listing skips them.
-const TEMPORARY_PREFIX: &str = ".mpix-";
+pub(super) const TEMPORARY_PREFIX: &str = ".mpix-";
 
 /// Writes `bytes` to `root/name` and makes it last: temporary file, fsync, rename, fsync of the
-/// directory.
-///
-/// The directories below `root` are made, `root` itself is not: one that has gone was perhaps
-/// unmounted. Whoever reads the file sees the old one or the new one.
+/// directory. Whoever reads the file sees the old one or the new one.
 ///
 /// # Errors
 /// When any of it fails; the temporary file is removed, and the file is as it was.
 pub fn write_whole(root: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_beside(root, name, bytes)?;
+    put_in_place(root, name, &temporary)
+}
+
+/// Writes `bytes` to a temporary file beside `root/name` and makes them last. Returns its name.
+///
+/// The directories below `root` are made, `root` itself is not: one that has gone was perhaps
+/// unmounted.
+///
+/// # Errors
+/// When any of it fails; the temporary file is removed.
+pub fn write_beside(root: &Path, name: &Path, bytes: &[u8]) -> io::Result<OsString> {
     if !root.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the output directory is gone"));
     }
-    let path = root.join(name);
-    let directory = path.parent().unwrap_or(root);
-    fs::create_dir_all(directory)?;
+    let directory = directory_of(root, name);
+    fs::create_dir_all(&directory)?;
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
-        .make_in(directory, |path| File::create_new(path))?;
+        .make_in(&directory, |path| File::create_new(path))?;
     // Not through `file`, whose errors tell its temporary name.
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
+    let path = file.into_temp_path().keep().map_err(|error| error.error)?;
+    Ok(path.file_name().unwrap_or_default().to_owned())
+}
+
+/// Gives the file that [`write_beside`] wrote its name, and makes that last.
+///
+/// # Errors
+/// When any of it fails; the temporary file is removed, and the file is as it was.
+pub fn put_in_place(root: &Path, name: &Path, temporary: &OsStr) -> io::Result<()> {
+    let directory = directory_of(root, name);
+    let temporary = directory.join(temporary);
+    fs::rename(&temporary, root.join(name)).inspect_err(|_| _ = fs::remove_file(&temporary))?;
     File::open(directory)?.sync_all()
+}
+
+/// Removes what [`write_beside`] wrote: it is not wanted any more.
+pub fn remove_beside(root: &Path, name: &Path, temporary: &OsStr) {
+    // Whoever has the directory now may have done so.
+    let _ = fs::remove_file(directory_of(root, name).join(temporary));
+}
+
+fn directory_of(root: &Path, name: &Path) -> PathBuf {
+    name.parent().map_or_else(|| root.to_path_buf(), |below| root.join(below))
 }
 
 /// Removes what a run that was killed had begun to write below `root`. Returns how many files.

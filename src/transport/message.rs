@@ -1,13 +1,18 @@
 //! What ranks say to each other, and how it stands in bytes.
 
+use std::fs::Metadata;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BugError, FailureKind};
+use crate::hash::{ContentHash, OutputHash};
 use crate::image_file::Format;
+use crate::path_bytes;
 use crate::plan::{HostFacts, Work};
 
 /// A header that says what it is, and the bytes it speaks of: a file, or rows of pixels.
@@ -52,12 +57,72 @@ pub struct BandHeader {
     pub height: usize,
 }
 
+/// What is seen of a file without reading it. A rank that sees the same sees the same file, not
+/// another of the same name, and it has not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSeen {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// When it was changed, in nanoseconds since 1970; earlier is negative.
+    pub modified_ns: i64,
+    /// Its number in its file system.
+    pub inode: u64,
+}
+
+impl FileSeen {
+    /// What the system tells of a file.
+    #[must_use]
+    pub fn of(file: &Metadata) -> Self {
+        let seconds = file.mtime().saturating_mul(1_000_000_000);
+        let modified_ns = seconds.saturating_add(file.mtime_nsec());
+        Self { bytes: file.len(), modified_ns, inode: file.ino() }
+    }
+}
+
+/// Where rank 0 writes results, for ranks that see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedOutput {
+    /// The output directory, from the root.
+    #[serde(with = "path_bytes")]
+    pub directory: PathBuf,
+    /// A file that rank 0 has just made in it. Who has a directory of the same name has not this.
+    /// None: there is no other rank.
+    pub token: Option<Token>,
+    /// Permissions that new files do not get.
+    pub umask: u32,
+}
+
+/// A file that is like no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Where it is, from the root.
+    #[serde(with = "path_bytes")]
+    pub path: PathBuf,
+    /// What is in it, drawn at random.
+    pub content: u128,
+}
+
+/// The files of an image, for a rank that sees them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedFiles {
+    /// The input, from the root.
+    #[serde(with = "path_bytes")]
+    pub input: PathBuf,
+    /// What rank 0 saw of it.
+    pub seen: FileSeen,
+    /// The result, below the output directory.
+    #[serde(with = "path_bytes")]
+    pub output: PathBuf,
+}
+
 /// From rank 0 to a rank.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToRank {
     /// What the run is about; the first message.
     Start(Work),
-    /// A file to decode, filter and encode. Payload: the file.
+    /// Does the rank see where rank 0 writes?
+    Look(SharedOutput),
+    /// A file to decode, filter and encode. Payload: the file, unless the rank sees it.
     Image {
         /// Its number in the run.
         image: usize,
@@ -67,6 +132,8 @@ pub enum ToRank {
         format: Format,
         /// Bytes of its pixels, decoded.
         pixel_bytes: usize,
+        /// Where it is, if the rank is to read it and to write the result.
+        files: Option<SharedFiles>,
     },
     /// Rows to filter. Payload: the pixels.
     Band(BandHeader),
@@ -94,12 +161,16 @@ pub enum ToRank {
 /// Microseconds that a rank worked on a whole image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RankTimes {
+    /// Reading, if the rank did that, and hashing.
+    pub read_us: u64,
     /// Decoding.
     pub decode_us: u64,
     /// Filtering.
     pub filter_us: u64,
     /// Encoding.
     pub encode_us: u64,
+    /// Hashing the result, and writing it, if the rank did that.
+    pub write_us: u64,
 }
 
 impl RankTimes {
@@ -134,16 +205,30 @@ pub struct Load {
     pub available_bytes: Option<u64>,
 }
 
+/// A whole image that a rank has filtered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filtered {
+    /// Pixels filtered.
+    pub pixels: u64,
+    /// How long it took.
+    pub times: RankTimes,
+    /// The hash of the file that was filtered.
+    pub input: ContentHash,
+    /// Length of the result in bytes.
+    pub bytes: u64,
+    /// Its hash.
+    pub sha256: OutputHash,
+    /// The name of the file that the result is in, beside its place. None: it is the payload.
+    pub temporary: Option<String>,
+}
+
 /// What became of a whole image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImageResult {
-    /// It is filtered; the payload is the file to write.
-    Done {
-        /// Pixels filtered.
-        pixels: u64,
-        /// How long it took.
-        times: RankTimes,
-    },
+    /// It is filtered.
+    Done(Filtered),
+    /// The rank does not see the file that rank 0 saw.
+    NotSeen,
     /// It failed.
     Failed {
         /// How to count it.
@@ -177,7 +262,17 @@ pub enum ToRank0 {
         /// What.
         text: String,
     },
-    /// What became of an image. Payload: the file to write.
+    /// Whether it sees where rank 0 writes.
+    Sees {
+        /// Whether it does.
+        output: bool,
+    },
+    /// An image is filtered, and its result about to be written by the rank: its thread is free.
+    Filtered {
+        /// Its number in the run.
+        image: usize,
+    },
+    /// What became of an image. Payload: the file to write, if it is not written.
     Image {
         /// Its number in the run.
         image: usize,
@@ -201,7 +296,7 @@ pub enum ToRank0 {
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"mpix");
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Frame<H> {

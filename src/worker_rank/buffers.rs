@@ -30,6 +30,12 @@ impl Buffers {
         best.map(|index| free.swap_remove(index)).unwrap_or_default()
     }
 
+    /// A buffer of any length and content that has room for `bytes` bytes.
+    pub(crate) fn take_room(&self, bytes: usize) -> Vec<u8> {
+        let buffer = self.take_any(bytes);
+        if buffer.capacity() < bytes { Vec::with_capacity(bytes) } else { buffer }
+    }
+
     /// A buffer of `bytes` bytes of any content.
     pub(crate) fn take(&self, bytes: usize) -> Vec<u8> {
         let mut buffer = self.take_any(bytes);

@@ -9,7 +9,7 @@ use super::buffers::Buffers;
 use super::jobs::microseconds;
 use crate::band::{Band, Rows};
 use crate::error::{BugError, ImageError};
-use crate::image_file::{DecodeOptions, EncodeOptions, Reader, Writer};
+use crate::image_file::{DecodeOptions, EncodeOptions, Reader, Writer, writer_bytes};
 use crate::ops::chain::Chain;
 use crate::transport::message::RankTimes;
 
@@ -42,7 +42,7 @@ impl Times {
         let [decode_us, encode_us] =
             [&self.decode, &self.encode].map(|time| microseconds(time.get()));
         let filter_us = all_us.saturating_sub(decode_us + encode_us);
-        RankTimes { decode_us, filter_us, encode_us }
+        RankTimes { decode_us, filter_us, encode_us, ..RankTimes::default() }
     }
 }
 
@@ -104,7 +104,8 @@ pub(crate) fn filter_file(
     let metadata = reader.take_metadata();
     let output = (width, height, chain.output_channels(channels));
     let started = || {
-        let recycled = buffers.take_any(output.0 * output.1 * output.2);
+        let room = writer_bytes(output.0, output.1, output.2, job.encode.format);
+        let recycled = buffers.take_room(usize::try_from(room).unwrap_or(0));
         Writer::new(output, &metadata, job.encode, recycled)
     };
     let written = timed(&times.encode, started)

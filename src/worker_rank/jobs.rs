@@ -2,17 +2,23 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::Event;
 use super::buffers::Buffers;
 use super::by_rows::{self, Fault, FileJob};
+use super::files::{self, Unwritten};
 use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
 use super::pool::Load;
 use crate::band::{Band, BandMut};
 use crate::error::{BugError, ImageError, UsageError, with_causes};
+use crate::hash::{ContentHash, OutputHash};
 use crate::image_file::{self, EncodeOptions, Format};
 use crate::ops::chain::{Chain, Round};
 use crate::plan::{Work, is_spread};
-use crate::transport::message::{BandHeader, ImageResult, Message, RankTimes, ToRank0};
+use crate::transport::message::{
+    BandHeader, Filtered, ImageResult, Message, RankTimes, SharedFiles, ToRank0,
+};
 
 /// What all jobs of a rank share.
 #[derive(Debug)]
@@ -23,12 +29,17 @@ pub(crate) struct Jobs {
     load: Load,
 }
 
-/// A file that was decoded, filtered and encoded.
-struct Filtered {
-    pixels: u64,
-    times: RankTimes,
-    file: Vec<u8>,
+/// How a file comes to the rank, and its result goes from there.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// As bytes from and to rank 0.
+    Payload(Bytes),
+    /// As files that rank 0 sees, too.
+    Files(SharedFiles),
 }
+
+/// A file made of another: its pixels, how long it took, and its bytes.
+type Made = (u64, RankTimes, Vec<u8>);
 
 pub(crate) fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
@@ -72,23 +83,51 @@ impl Jobs {
         self.work.threads.div_ceil(self.load.tasks().max(1))
     }
 
+    /// Memory that is used again.
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
     /// Decodes, filters and encodes a file.
     pub(crate) fn whole_image(
         &self,
         image: usize,
-        file: &[u8],
+        way: Way,
         (format, pixel_bytes): (Format, usize),
-    ) -> Result<Message<ToRank0>, BugError> {
-        Ok(match self.filter_file(file, format, pixel_bytes)? {
-            Ok(filtered) => {
-                let result = ImageResult::Done { pixels: filtered.pixels, times: filtered.times };
-                Message::new(ToRank0::Image { image, result }, filtered.file)
+    ) -> Result<Event, BugError> {
+        let answer =
+            |result, file| Event::Answer(Message::new(ToRank0::Image { image, result }, file));
+        let mut watch = Stopwatch::start();
+        let (input, read_us, made, place) = match way {
+            Way::Payload(file) => {
+                let (input, read_us) = (ContentHash::of(&file), watch.lap());
+                (input, read_us, self.filter_file(&file, format, pixel_bytes)?, None)
             }
+            Way::Files(files) => {
+                // Why it cannot be read, rank 0 finds out and tells.
+                let Ok(Some(file)) = files::read(&files, &self.buffers) else {
+                    return Ok(answer(ImageResult::NotSeen, Vec::new()));
+                };
+                let (input, read_us) = (ContentHash::of(&file), watch.lap());
+                let made = self.filter_file(&file, format, pixel_bytes)?;
+                self.buffers.give(file);
+                (input, read_us, made, Some(files.output))
+            }
+        };
+        let (pixels, times, file) = match made {
+            Ok(made) => made,
             Err(error) => {
-                let result =
-                    ImageResult::Failed { kind: error.kind(), reason: with_causes(&error) };
-                Message::bare(ToRank0::Image { image, result })
+                let (kind, reason) = (error.kind(), with_causes(&error));
+                return Ok(answer(ImageResult::Failed { kind, reason }, Vec::new()));
             }
+        };
+        watch.lap();
+        let (bytes, sha256) = (file.len() as u64, OutputHash::of(&file));
+        let times = RankTimes { read_us, write_us: watch.lap(), ..times };
+        let filtered = Filtered { pixels, times, input, bytes, sha256, temporary: None };
+        Ok(match place {
+            None => answer(ImageResult::Done(filtered), file),
+            Some(name) => Event::Filtered(Unwritten { image, name, file, filtered }),
         })
     }
 
@@ -97,7 +136,7 @@ impl Jobs {
         file: &[u8],
         format: Format,
         pixel_bytes: usize,
-    ) -> Result<Result<Filtered, ImageError>, BugError> {
+    ) -> Result<Result<Made, ImageError>, BugError> {
         let options = EncodeOptions { format, quality: self.work.quality, strip: self.work.strip };
         let threads = self.threads();
         if threads > 1 && is_spread(&self.chain) {
@@ -107,10 +146,7 @@ impl Jobs {
         let mut watch = Stopwatch::start();
         let job = FileJob { file, pixel_bytes, decode: &self.work.decode, encode: &options };
         match by_rows::filter_file(&self.chain, &job, &self.buffers, &times) {
-            Ok((file, pixels)) => {
-                let times = times.of_rank(watch.lap());
-                Ok(Ok(Filtered { pixels, times, file }))
-            }
+            Ok((file, pixels)) => Ok(Ok((pixels, times.of_rank(watch.lap()), file))),
             Err(Fault::Decode(error) | Fault::Encode(error)) => Ok(Err(error)),
             Err(Fault::Bug(bug)) => Err(bug),
         }
@@ -123,7 +159,7 @@ impl Jobs {
         options: &EncodeOptions,
         pixel_bytes: usize,
         threads: usize,
-    ) -> Result<Result<Filtered, ImageError>, BugError> {
+    ) -> Result<Result<Made, ImageError>, BugError> {
         let recycled = self.buffers.take_any(pixel_bytes);
         let mut watch = Stopwatch::start();
         let picture = match image_file::decode(file, &self.work.decode, recycled) {
@@ -139,9 +175,9 @@ impl Jobs {
         let encoded =
             image_file::encode(&filtered, width, height, channels, &picture.metadata, options);
         self.buffers.give(filtered);
-        let times = RankTimes { decode_us, filter_us, encode_us: watch.lap() };
-        let pixels = width as u64 * height as u64;
-        Ok(encoded.map(|file| Filtered { pixels, times, file }))
+        let encode_us = watch.lap();
+        let times = RankTimes { decode_us, filter_us, encode_us, ..RankTimes::default() };
+        Ok(encoded.map(|file| (width as u64 * height as u64, times, file)))
     }
 
     fn round(&self, round: usize) -> Result<&Round, BugError> {

@@ -34,7 +34,8 @@ fn found(op: &str, hello: HostFacts, answer: fn(&BandHeader) -> Message<ToRank0>
     let mut png = std::fs::File::create(&input).unwrap();
     std::io::Write::write_all(&mut png, &file(Format::Png, 8, 8, 3)).unwrap();
     let (input, output) = (input.to_str().unwrap(), output.to_str().unwrap());
-    let arguments = ["mpix", "run", "-q", "--distribute=bands", "--op", op, "-o", output, input];
+    let own = ["mpix", "run", "-q", "--distribute=bands", "--shared-fs=no"];
+    let arguments = own.into_iter().chain(["--op", op, "-o", output, input]);
     let Command::Run(args) = Cli::try_parse_from(arguments).unwrap().command else {
         unreachable!()
     };

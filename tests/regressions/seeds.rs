@@ -1,11 +1,17 @@
 //! What fuzzing starts from: small things that are well.
 
+use std::path::PathBuf;
+
 use image::{ColorType, ImageFormat};
 use mpix::error::FailureKind;
+use mpix::hash::{ContentHash, OutputHash};
 use mpix::image_file::{DecodeOptions, Format, Limits, Metadata, encode};
 use mpix::ops::{OPS, OpSpec, Simd};
 use mpix::plan::{HostFacts, Work};
-use mpix::transport::message::{BandHeader, ImageResult, RankTimes, ToRank, ToRank0, write_frame};
+use mpix::transport::message::{
+    BandHeader, FileSeen, Filtered, ImageResult, RankTimes, SharedFiles, SharedOutput, ToRank,
+    ToRank0, Token, write_frame,
+};
 use serde::Serialize;
 
 use crate::pictures::{by_image, file, gif, jpeg, options, pixels, png_of_16_bits};
@@ -98,7 +104,13 @@ fn band(round: usize) -> BandHeader {
 }
 
 fn image() -> ToRank {
-    ToRank::Image { image: 1, name: "a.png".to_owned(), format: Format::Png, pixel_bytes: 189 }
+    ToRank::Image {
+        image: 1,
+        name: "a.png".to_owned(),
+        format: Format::Png,
+        pixel_bytes: 189,
+        files: None,
+    }
 }
 
 fn messages() -> Seeds {
@@ -114,20 +126,34 @@ fn messages() -> Seeds {
         memory_bytes: 1 << 34,
     };
     let failed = ImageResult::Failed { kind: FailureKind::NotAnImage, reason: "no".to_owned() };
+    let filtered = Filtered {
+        pixels: 9,
+        times: RankTimes::default(),
+        input: ContentHash::of(b"a"),
+        bytes: 300,
+        sha256: OutputHash::of(b"b"),
+        temporary: Some(".mpix-a".to_owned()),
+    };
+    let directory = PathBuf::from("/out");
+    let token = Some(Token { path: directory.join(".mpix-b"), content: 1 << 100 });
+    let seen = FileSeen { bytes: 300, modified_ns: -1, inode: 2 };
+    let files = SharedFiles { input: "/a.png".into(), seen, output: "a.png".into() };
+    let mut by_name = image();
+    if let ToRank::Image { files: own, .. } = &mut by_name {
+        *own = Some(files);
+    }
     vec![
+        frame("look", &ToRank::Look(SharedOutput { directory, token, umask: 0o22 })),
+        frame("sees", &ToRank0::Sees { output: true }),
+        frame("filtered", &ToRank0::Filtered { image: 1 }),
+        frame("image-by-name", &by_name),
         frame("start", &ToRank::Start(work())),
         frame("image", &image()),
         frame("band", &ToRank::Band(band(0))),
         frame("share", &ToRank::Share { image: 1, band: 2 }),
         frame("stop", &ToRank::Stop),
         frame("hello", &ToRank0::Hello(facts)),
-        frame(
-            "done",
-            &ToRank0::Image {
-                image: 1,
-                result: ImageResult::Done { pixels: 9, times: RankTimes::default() },
-            },
-        ),
+        frame("done", &ToRank0::Image { image: 1, result: ImageResult::Done(filtered) }),
         frame("failed", &ToRank0::Image { image: 1, result: failed }),
         frame("partials", &ToRank0::Partials { image: 1, band: 2 }),
     ]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Run, Stop};
-use crate::error::{Error, ImageError, with_causes};
+use crate::error::{Error, ImageError};
 use crate::transport::message::{Message, ToRank};
 
 impl Run<'_> {
@@ -22,8 +22,7 @@ impl Run<'_> {
         let Some(seconds) = timeout else { return Ok(()) };
         if let Some(image) = self.account.overdue(Duration::from_secs(seconds)) {
             self.give_up(image)?;
-            let error = ImageError::Timeout { seconds };
-            self.account.fail(image, error.kind(), &with_causes(&error))?;
+            self.fail(image, &ImageError::Timeout { seconds })?;
         }
         Ok(())
     }
@@ -36,7 +35,7 @@ impl Run<'_> {
         }
         let mut ranks = Vec::new();
         if let Some(given) = self.given.remove(&image) {
-            self.hands.take_image(given.rank, given.bytes);
+            self.hands.take_image(given.rank, given.bytes(), given.is_filtered);
             ranks.push(given.rank);
         }
         if let Some(index) = self.in_bands.iter().position(|bands| bands.image == image) {

@@ -73,7 +73,8 @@ impl Run<'_> {
         }
         // The manifest of many images takes a while, and ranks that hear nothing end the run.
         self.desk.stop_ranks()?;
-        let ending = RunEnding { outcome, reason, exit_code };
+        let may_litter = !self.given_up.is_empty();
+        let ending = RunEnding { outcome, reason, exit_code, may_litter };
         self.account.close(&self.reading.job.settings.output, ending)?;
         Ok(exit_code)
     }
@@ -101,8 +102,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         self.missing_bytes += failure.bytes;
         let ImageError::CannotWrite { path, source } = failure.error else {
-            let error = failure.error;
-            return Ok(self.account.fail(image, error.kind(), &with_causes(&error))?);
+            return Ok(self.fail(image, &failure.error)?);
         };
         let root = &self.reading.job.settings.output;
         if is_gone(&source) || !root.is_dir() {
@@ -112,8 +112,7 @@ impl Run<'_> {
             }
             return Ok(());
         }
-        let error = ImageError::CannotWrite { path, source };
-        Ok(self.account.fail(image, error.kind(), &with_causes(&error))?)
+        Ok(self.fail(image, &ImageError::CannotWrite { path, source })?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Hashes: of an input's content, of settings, of an output.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,16 @@ impl ContentHash {
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
         Self(*blake3::hash(content).as_bytes())
+    }
+
+    /// The hash of all that `content` gives, and how many bytes that is.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_all(content: impl Read) -> io::Result<(Self, u64)> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(content)?;
+        Ok((Self(*hasher.finalize().as_bytes()), hasher.count()))
     }
 }
 

@@ -1,0 +1,118 @@
+//! Rank 0's files, for a rank that sees them: it reads inputs itself, and writes results beside their
+//! place.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use rustix::fs::Mode;
+
+use super::Event;
+use super::buffers::Buffers;
+use super::jobs::{Jobs, microseconds};
+use crate::error::{BugError, panic_text};
+use crate::plan::WRITES_AT_ONCE;
+use crate::source::{sees_token, write_beside};
+use crate::transport::message::{
+    FileSeen, Filtered, ImageResult, Message, SharedFiles, SharedOutput, ToRank0, Token,
+};
+
+/// The output directory, and threads that wait for its disk, so that those that filter do not.
+#[derive(Debug)]
+pub(crate) struct Files {
+    directory: PathBuf,
+    writers: ThreadPool,
+}
+
+/// A result on its way to the disk.
+#[derive(Debug)]
+pub struct Unwritten {
+    pub(super) image: usize,
+    /// Its place, below the output directory.
+    pub(super) name: PathBuf,
+    pub(super) file: Vec<u8>,
+    pub(super) filtered: Filtered,
+}
+
+impl Files {
+    /// Looks whether this rank sees rank 0's output directory.
+    pub(crate) fn look(shared: SharedOutput) -> Result<Option<Self>, BugError> {
+        let sees = |token: &Token| sees_token(&token.path, token.content);
+        if !shared.token.as_ref().is_none_or(sees) {
+            return Ok(None);
+        }
+        // What it makes looks like what rank 0 makes.
+        rustix::process::umask(Mode::from_raw_mode(shared.umask));
+        let writers = ThreadPoolBuilder::new()
+            .num_threads(WRITES_AT_ONCE)
+            .thread_name(|index| format!("write-{index}"))
+            .build()
+            .map_err(|source| BugError::Threads { threads: WRITES_AT_ONCE, source })?;
+        Ok(Some(Self { directory: shared.directory, writers }))
+    }
+
+    /// Has a thread write a result and tell rank 0.
+    pub(crate) fn write(
+        self: &Arc<Self>,
+        result: Unwritten,
+        jobs: &Arc<Jobs>,
+        (rank, answers): (usize, &Sender<Event>),
+    ) {
+        let (own, jobs, answers) = (Arc::clone(self), Arc::clone(jobs), answers.clone());
+        self.writers.spawn_fifo(move || {
+            let work = result.name.display().to_string();
+            let event = std::panic::catch_unwind(AssertUnwindSafe(|| own.answer(result, &jobs)))
+                .map_or_else(
+                    |panic| {
+                        let panic = panic_text(panic.as_ref());
+                        Event::Broken(BugError::Panic { rank, work, panic })
+                    },
+                    Event::Answer,
+                );
+            // The rank may have ended, and with it the run.
+            let _ = answers.send(event);
+        });
+    }
+
+    /// Writes a result. Where it cannot, rank 0 gets its bytes, and tries and tells it itself.
+    fn answer(&self, result: Unwritten, jobs: &Jobs) -> Message<ToRank0> {
+        let Unwritten { image, name, file, mut filtered } = result;
+        let began = Instant::now();
+        let written = write_beside(&self.directory, &name, &file);
+        filtered.times.write_us += microseconds(began.elapsed());
+        let payload = match written.map(|name| name.into_string()) {
+            Ok(Ok(temporary)) => {
+                filtered.temporary = Some(temporary);
+                jobs.buffers().give(file);
+                Vec::new()
+            }
+            Ok(Err(_)) | Err(_) => file,
+        };
+        Message::new(ToRank0::Image { image, result: ImageResult::Done(filtered) }, payload)
+    }
+}
+
+/// Reads an input. None: it is not what rank 0 saw.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn read(files: &SharedFiles, buffers: &Buffers) -> io::Result<Option<Vec<u8>>> {
+    let mut file = File::open(&files.input)?;
+    if FileSeen::of(&file.metadata()?) != files.seen {
+        return Ok(None);
+    }
+    let length = usize::try_from(files.seen.bytes).unwrap_or(usize::MAX);
+    // One buffer then serves all files of about this length.
+    let mut buffer = buffers.take_any(length.next_power_of_two());
+    buffer.clear();
+    buffer.try_reserve_exact(length.next_power_of_two())?;
+    file.by_ref().take(files.seen.bytes).read_to_end(&mut buffer)?;
+    // It may have changed meanwhile.
+    let is_same = buffer.len() == length && FileSeen::of(&file.metadata()?) == files.seen;
+    Ok(is_same.then_some(buffer))
+}
