@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: lets mpirun run several ranks on this machine as it should.
 # Ranks share the cores instead of being pinned to one each; root may start them (containers, CI).
 export OMPI_MCA_hwloc_base_binding_policy=none

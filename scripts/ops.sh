@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # To be sourced: the ops with their examples, one a line, as `mpix ops --json` lists them.
 
 # op_examples MPIX

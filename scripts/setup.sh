@@ -2,6 +2,7 @@
 # Installs what is missing on Debian 12 and says what it does; run again, it does nothing.
 #   scripts/setup.sh          what building and running needs
 #   scripts/setup.sh --tests  that, and what the tests compare with and their hosts are made of
+#   scripts/setup.sh --peers  the first, and what scripts/bench-peers.sh compares with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,8 @@ if [ "${1:-}" = --tests ]; then
   packages+=(faketime e2fsprogs)
   # scripts/testhosts.sh; libwrap0 is what sshd needs beyond what openssh-client does.
   packages+=(iproute2 openssh-client libwrap0)
+elif [ "${1:-}" = --peers ]; then
+  packages+=(python3 python3-venv parallel libvips-tools imagemagick graphicsmagick)
 fi
 
 missing=()
@@ -37,17 +40,24 @@ if ! command -v cargo >/dev/null; then
   exit 1
 fi
 
-if [ "${1:-}" = --tests ]; then
-  wanted=$(cat scripts/requirements.txt)
-  if [ "$(cat .venv/installed.txt 2>/dev/null || true)" != "$wanted" ]; then
-    say "installing $(grep -v '^#' scripts/requirements.txt | tr '\n' ' ')into .venv"
+# python_packages DIRECTORY LIST...: the packages of the last list, which may name the others, and nothing else
+python_packages() {
+  local directory=$1 list=${*: -1} wanted python
+  shift
+  wanted=$(cat "$@")
+  if [ "$(cat "$directory/installed.txt" 2>/dev/null || true)" != "$wanted" ]; then
+    say "installing $(grep -hv -e '^#' -e '^-r' "$@" | tr '\n' ' ')into $directory"
     python=$(command -v /usr/bin/python3 || command -v python3)
-    rm -rf .venv
-    "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
-    cp scripts/requirements.txt .venv/installed.txt
+    rm -rf "$directory"
+    "$python" -m venv "$directory"
+    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list"
+    echo "$wanted" >"$directory/installed.txt"
   fi
-fi
+}
+case ${1:-} in
+  --tests) python_packages .venv scripts/requirements.txt ;;
+  --peers) python_packages .venv-peers scripts/requirements.txt scripts/requirements-peers.txt ;;
+esac
 
 # The test hosts run sshd. Installing openssh-server would open port 22 of this machine, now and after each boot,
 # which nobody asked for; so where it is not installed, the package is only unpacked here: a program, no service.

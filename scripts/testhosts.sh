@@ -10,6 +10,7 @@
 #   testhosts.sh linkdown I          pulls the cable of host I
 #   testhosts.sh linkup I            plugs it in again
 #   testhosts.sh rate I MBIT         at most MBIT Mbit/s to host I, and from it; 0 lifts the limit
+#   testhosts.sh cores I CORES       at most so much CPU time for host I, such as 1 or 0.5; 0 lifts the limit
 #
 # A set of hosts lives in TESTHOSTS_DIR (default: testhosts in TMPDIR or /tmp); sets do not see each other.
 #   hostfile          host1 to hostN, for mpirun on the head
@@ -27,7 +28,8 @@
 # so that its end is the end of everything. Its network namespace holds the bridge that joins the hosts. Each host
 # has a process `_card` that holds its network namespace and its name, as a network card stays in its slot when all
 # programs have died; and `_host`, PID 1 of the host. No namespace has a name and no mount is seen outside,
-# so there is nothing that could stay behind.
+# so there is nothing that could stay behind, but for the control groups of hosts with limited cores, which are
+# removed when the set ends.
 set -euo pipefail
 
 self=$(realpath "${BASH_SOURCE[0]}")
@@ -157,8 +159,10 @@ shape() {
   local i=$1 mbit=$2 card
   card=$(card_pid "$i") || failed "host$i has no link"
   local bucket=(tbf rate "${mbit}mbit" burst $((65536 + mbit * 1000)) latency 50ms)
-  on_switch tc qdisc replace dev "port$i" root "${bucket[@]}" &&
-    nsenter --target "$card" --net -- tc qdisc replace dev eth0 root "${bucket[@]}" ||
+  {
+    on_switch tc qdisc replace dev "port$i" root "${bucket[@]}" &&
+      nsenter --target "$card" --net -- tc qdisc replace dev eth0 root "${bucket[@]}"
+  } ||
     lacking "cannot shape the link of host$i: does this kernel have tbf (CONFIG_NET_SCH_TBF)?"
 }
 
@@ -167,6 +171,79 @@ unshape() {
   card=$(card_pid "$i") || return 0
   on_switch tc qdisc delete dev "port$i" root 2>/dev/null || true
   nsenter --target "$card" --net -- tc qdisc delete dev eth0 root 2>/dev/null || true
+}
+
+# ---- cores
+
+PERIOD_US=10000
+
+# The directory that control groups with a limit of CPU time are made in, and the version of their interface.
+cpu_groups() {
+  awk '
+    $3 == "cgroup" && $4 ~ /(^|,)cpu(,|$)/ { one = $2 }
+    $3 == "cgroup2" { two = $2 }
+    END { if (one) print one, 1; else if (two) print two, 2; else exit 1 }' /proc/mounts
+}
+
+# The control group of host I; names of sets are as different as their directories.
+core_group() { echo "$groups/testhosts${dir//\//-}-host$1"; }
+
+# Puts this process, and what it will start, to the host that it belongs to.
+join_cores() {
+  local groups
+  [ -s "$dir/host$1/cores" ] || return 0
+  read -r groups _ < <(cpu_groups)
+  echo 0 >"$(core_group "$1")/cgroup.procs"
+}
+
+set_cores() {
+  local i=$1 cores=${2:-} groups version group quota pid host
+  [[ "$cores" =~ ^[0-9]{1,3}(\.[0-9]{1,2})?$ ]] || usage "cores I CORES: such as 1 or 0.5, or 0"
+  read -r groups version < <(cpu_groups) || lacking "this machine offers no control groups for CPU time (cgroup v1 cpu, or v2)"
+  group=$(core_group "$i")
+  quota=$(awk -v cores="$cores" -v period="$PERIOD_US" 'BEGIN { print int(cores * period) }')
+  [ "$quota" = 0 ] || [ "$quota" -ge 1000 ] || usage "cores I CORES: 0.1 or more, or 0"
+  if [ "$quota" = 0 ] && [ ! -d "$group" ]; then
+    return
+  fi
+  if ! { mkdir -p "$group" 2>/dev/null && write_quota; }; then
+    rmdir "$group" 2>/dev/null || true
+    lacking "cannot limit CPU time in $groups: is its controller \`cpu\` switched on?"
+  fi
+  if [ "$quota" = 0 ]; then
+    rm -f "$dir/host$i/cores"
+    return
+  fi
+  echo "$cores" >"$dir/host$i/cores"
+  # Those that run; what they start meanwhile is found by another look.
+  if host=$(host_pid "$i"); then
+    while pid=$(pgrep --ns "$host" --nslist pid | grep -vxFf "$group/cgroup.procs"); do
+      for pid in $pid; do
+        echo "$pid" >"$group/cgroup.procs" 2>/dev/null || true
+      done
+    done
+  fi
+}
+
+write_quota() {
+  local limit=$quota
+  if [ "$version" = 1 ]; then
+    [ "$quota" != 0 ] || limit=-1
+    { echo "$PERIOD_US" >"$group/cpu.cfs_period_us" && echo "$limit" >"$group/cpu.cfs_quota_us"; } 2>/dev/null
+  else
+    [ "$quota" != 0 ] || limit=max
+    { echo +cpu >"$groups/cgroup.subtree_control" && echo "$limit $PERIOD_US" >"$group/cpu.max"; } 2>/dev/null
+  fi
+}
+
+# When no process of the set is left.
+remove_core_groups() {
+  local groups group host
+  read -r groups _ < <(cpu_groups) || return 0
+  for host in "$dir"/host[0-9]*; do
+    group=$(core_group "${host##*/host}")
+    [ ! -d "$group" ] || within "$LIMIT_SECONDS" rmdir "$group" 2>/dev/null || say "$group is left"
+  done
 }
 
 # ---- hosts
@@ -208,7 +285,7 @@ own_tmpfs() {
 }
 
 answers() {
-  local banner= connection
+  local banner='' connection
   { exec {connection}<>"/dev/tcp/$(address "$i")/22"; } 2>/dev/null || return 1
   read -r -t "$LIMIT_SECONDS" banner <&"$connection" || true
   exec {connection}>&-
@@ -218,6 +295,7 @@ answers() {
 # PID 1 of a host: its own mounts, its sshd; then it reaps whoever is left without a parent.
 be_host() {
   note_own_pid "$dir/host$i/host.pid"
+  join_cores "$i"
   mount -n -t proc proc /proc
   own_tmpfs /tmp 1777
   own_tmpfs /run 755
@@ -244,6 +322,7 @@ be_switch() {
     wait $! || true
     kill -9 -1 || true
     within "$LIMIT_SECONDS" none_left || true
+    remove_core_groups
     rm -rf --one-file-system "$dir"
   else
     while :; do
@@ -379,6 +458,7 @@ down() {
     end_process "$switch" _switch "$dir"
     within "$LIMIT_SECONDS" is_gone "$above" _switch "$dir" || failed "process $above does not end"
   fi
+  remove_core_groups
   rm -rf --one-file-system "$dir"
 }
 
@@ -387,7 +467,7 @@ status() {
   need_switch
   for ((i = 0; ; i++)); do
     [ -d "$dir/host$i" ] || break
-    state=down processes= link=none
+    state=down processes='' link=none
     if pid=$(host_pid "$i"); then
       state=up
       processes=$(nsenter --target "$pid" --mount --pid -- ps -e -o pid=,comm=,args= |
@@ -398,6 +478,7 @@ status() {
       link=$(on_switch ip -o link show dev "port$i" | grep -q '[<,]UP[,>]' && echo up || echo down)
       [ ! -s "$dir/host$i/rate" ] || link+=" at $(cat "$dir/host$i/rate") Mbit/s"
     fi
+    [ ! -s "$dir/host$i/cores" ] || state+=" with $(cat "$dir/host$i/cores") cores"
     echo "host$i $(address "$i") $state, link $link;${processes:- no processes}"
   done
 }
@@ -409,15 +490,18 @@ status() {
 run_on() {
   local pid code signal
   pid=$(host_pid "$1") || failed "host$1 is down"
+  join_cores "$1"
   shift
   source "$checkout/scripts/mpi_env.sh"
   unset TMPDIR
   export HOME=$dir/home TESTHOSTS_DIR=$dir
+  # shellcheck disable=SC2016 # they are for the shell inside
   setsid setpriv --pdeathsig KILL nsenter --target "$pid" --mount --uts --ipc --net --pid -- \
     env --default-signal=INT,QUIT setpriv --pdeathsig KILL \
     bash -c 'cd "$1" 2>/dev/null || cd; shift; exec "$@"' "testhosts" "$PWD" "$@" <&0 &
   command=$!
   for signal in HUP INT QUIT TERM USR1 USR2; do
+    # shellcheck disable=SC2064 # each has its own signal
     trap "pass_on $signal" "$signal"
   done
   while :; do
@@ -431,7 +515,7 @@ run_on() {
 # The command is the child of `nsenter`, which waits for it outside. `timeout` signals this process and then its
 # group: meanwhile the signal is ignored, so that the command gets it once, and that `pgrep` survives it.
 pass_on() {
-  local target= tries
+  local target='' tries
   trap '' "$1"
   interrupted=yes
   for ((tries = 0; tries < 100; tries++)); do
@@ -440,6 +524,7 @@ pass_on() {
     sleep 0.01 || true
   done
   kill -s "$1" "${target:-$command}" 2>/dev/null || true
+  # shellcheck disable=SC2064 # its own signal
   trap "pass_on $1" "$1"
 }
 
@@ -522,10 +607,10 @@ main() {
   [[ $dir != *[[:space:]]* ]] || usage "TESTHOSTS_DIR=\`$dir\`: ssh's settings cannot name a path with blanks"
   [ "$action" != exec ] || failure=125
   case $action in
-    up | status | exec | kill | powerfail | revive | linkdown | linkup | rate) need_root ;;
+    up | status | exec | kill | powerfail | revive | linkdown | linkup | rate | cores) need_root ;;
   esac
   case $action in
-    exec | kill | powerfail | revive | linkdown | linkup | rate) need_host "${1:-}" ;;
+    exec | kill | powerfail | revive | linkdown | linkup | rate | cores) need_host "${1:-}" ;;
   esac
   case $action in
     up) up "$@" ;;
@@ -541,7 +626,8 @@ main() {
     linkdown) set_link "$1" down ;;
     linkup) set_link "$1" up ;;
     rate) set_rate "$@" ;;
-    *) usage "what to do? up, down, status, exec, kill, powerfail, revive, linkdown, linkup or rate" ;;
+    cores) set_cores "$@" ;;
+    *) usage "what to do? up, down, status, exec, kill, powerfail, revive, linkdown, linkup, rate or cores" ;;
   esac
 }
 

@@ -179,6 +179,46 @@ fn a_slow_link_takes_its_time() {
     println!("host1 to host2 without a limit: {:.2} s", fetch(1, 2));
 }
 
+/// Seconds of CPU time that a busy loop gets on host 1 within two, when `from` starts it there.
+fn busy_for_two_seconds(hosts: &Hosts, before: &[&str]) -> f64 {
+    let script = "timeout 2 bash -c 'while :; do :; done'; times";
+    let script = if before.is_empty() { vec!["bash", "-c", script] } else { vec![script] };
+    let host = usize::from(before.is_empty());
+    let run = finish(hosts.exec(host, before.iter().copied().chain(script))).expect_code(0);
+    // The line of the shell's children: `0m0.497s 0m0.003s`.
+    let user = run.stdout.lines().nth(1).and_then(|line| line.split(['m', 's']).nth(1));
+    user.and_then(|seconds| seconds.parse().ok()).expect("what `times` says")
+}
+
+/// The control groups of a set.
+fn groups_of(name: &str) -> usize {
+    let directories = walkdir::WalkDir::new("/sys/fs/cgroup").max_depth(2).into_iter().flatten();
+    directories.filter(|entry| entry.file_name().to_string_lossy().contains(name)).count()
+}
+
+#[test]
+fn a_host_gets_its_share_of_the_cores_however_its_work_is_started() {
+    let Some(hosts) = Hosts::up(1) else { return };
+    if !hosts.cores(1, "0.25") {
+        return;
+    }
+    let parent = hosts.dir().parent().and_then(Path::file_name).expect("a temporary directory");
+    let name = parent.to_string_lossy().into_owned();
+    assert_eq!(groups_of(&name), 1);
+    let ssh: &[&str] = &["ssh", "host1"];
+    let limited = [&[], ssh].map(|before| busy_for_two_seconds(&hosts, before));
+    hosts.kill(1);
+    hosts.revive(1);
+    let again = busy_for_two_seconds(&hosts, ssh);
+    assert!(hosts.status().contains("with 0.25 cores"), "{}", hosts.status());
+    assert!(hosts.cores(1, "0"));
+    println!("a quarter of 2 s: {limited:?}, {again}; all: {}", busy_for_two_seconds(&hosts, ssh));
+    assert!(limited.iter().all(|&seconds| seconds < 0.7) && again < 0.7, "{limited:?}, {again}");
+    assert!(!hosts.status().contains("cores"), "{}", hosts.status());
+    drop(hosts);
+    assert_eq!(groups_of(&name), 0);
+}
+
 #[test]
 fn commands_keep_their_streams_exit_codes_and_signals() {
     let Some(hosts) = three_hosts() else { return };
