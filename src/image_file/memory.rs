@@ -53,6 +53,12 @@ pub(super) fn of_jpeg_decoder(width: usize, coefficient_bytes: u64) -> u64 {
     coefficient_bytes + jpeg_lines(width as u64)
 }
 
+/// What reading rows that stand in the file as they are takes: where its `strips` begin, and how long
+/// they are, noted by two decoders.
+pub(super) fn of_raw_rows(strips: u64) -> u64 {
+    strips.saturating_mul(2 * 2 * 8).saturating_add(FIXED)
+}
+
 fn jpeg_lines(width: u64) -> u64 {
     width * 3 * JPEG_LINES + FIXED
 }
@@ -91,7 +97,7 @@ pub fn encode_bytes(width: usize, height: usize, channels: usize, format: Format
 /// says if it writes them by and by, otherwise all pixels.
 #[must_use]
 pub fn writer_bytes(width: usize, height: usize, channels: usize, format: Format) -> u64 {
-    if format == Format::Jpeg {
+    if matches!(format, Format::Jpeg | Format::Tiff | Format::Pnm) {
         return encode_bytes(width, height, channels, format);
     }
     (width as u64).saturating_mul(height as u64).saturating_mul(channels as u64)
