@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "image_files/by_rows.rs"]
+mod by_rows;
 #[path = "image_files/hostile.rs"]
 mod hostile;
 #[path = "image_files/metadata.rs"]

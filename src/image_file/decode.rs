@@ -1,5 +1,6 @@
 //! From a file's bytes to its header and its pixels.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Cursor, ErrorKind, Read, Seek, SeekFrom};
 
 use image::metadata::Orientation;
@@ -9,11 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::bounded::Bounded;
 use super::guard::guarded;
 use super::jpeg_segments::{self, Head};
-use super::{Format, Limits, Metadata, bmp, jpeg, memory, orientation, png, tiff, webp};
+use super::row_reader::{RowPlan, RowReader};
+use super::source::Source;
+use super::{
+    Format, Limits, Metadata, bmp, jpeg, memory, orientation, png, pnm, tiff, tiff_rows, webp,
+};
 use crate::error::ImageError;
 
 /// Bytes that a decoder may take beside the picture: tables, profiles, lines.
-const DECODER_MEMORY: u64 = 64 << 20;
+pub(super) const DECODER_MEMORY: u64 = 64 << 20;
 
 /// Bytes that PNG's decoder may take beside metadata: lines, and a profile that nobody wants.
 const PNG_MEMORY: u64 = 32 << 20;
@@ -69,6 +74,15 @@ pub struct Header {
     /// Most memory that a [`Reader`](super::Reader) of this file takes beside the rows that it is
     /// asked for, the file not, if it reads it by and by.
     pub reader_bytes: Option<u64>,
+}
+
+impl Header {
+    /// Whether [`Reader::open_file`](super::Reader::open_file) reads the whole file into memory
+    /// first.
+    #[must_use]
+    pub fn holds_file(&self) -> bool {
+        self.format == Format::Jpeg
+    }
 }
 
 /// A decoded, upright picture.
@@ -136,7 +150,7 @@ pub fn decode(
     let format = sniff(&mut reader)?;
     guarded_decoder(format, || {
         if format == Format::Jpeg {
-            OpenedJpeg::new(file, options)?.decode(recycled)
+            OpenedJpeg::new(Cow::Borrowed(file), options)?.decode(recycled)
         } else {
             Opened::new(format, reader, options)?.decode(recycled)
         }
@@ -221,6 +235,11 @@ impl Stored {
         Ok(self)
     }
 
+    /// Bytes of a row in memory.
+    fn row_bytes(&self) -> usize {
+        self.width * self.channels
+    }
+
     fn upright_size(self, orientation: Orientation) -> (usize, usize) {
         let Self { width, height, .. } = self;
         if orientation::swaps_sides(orientation) { (height, width) } else { (width, height) }
@@ -262,8 +281,8 @@ pub(super) struct OpenedJpeg<'f> {
 }
 
 impl<'f> OpenedJpeg<'f> {
-    pub(super) fn new(file: &'f [u8], options: &DecodeOptions) -> Result<Self, ImageError> {
-        let mut head = jpeg_segments::read_head(Cursor::new(file), options)?;
+    pub(super) fn new(file: Cow<'f, [u8]>, options: &DecodeOptions) -> Result<Self, ImageError> {
+        let mut head = jpeg_segments::read_head(Cursor::new(&file[..]), options)?;
         let junk = std::mem::take(&mut head.junk);
         let (stored, mut metadata) = of_jpeg(head);
         let orientation = metadata.take_orientation();
@@ -272,21 +291,21 @@ impl<'f> OpenedJpeg<'f> {
         Ok(Self { rows, stored, orientation, metadata })
     }
 
-    /// Whether it need not be turned.
-    pub(super) fn is_upright(&self) -> bool {
-        self.orientation == Orientation::NoTransforms
-    }
-
-    /// The rows as they are in the file.
-    pub(super) fn into_rows(self) -> (jpeg::Reader<'f>, Metadata) {
-        (self.rows, self.metadata)
+    /// A reader of the rows, unless they must be turned.
+    pub(super) fn read(self, recycled: Vec<u8>) -> Result<Opening<'f>, ImageError> {
+        if self.orientation != Orientation::NoTransforms {
+            return Ok(Opening::Picture(self.decode(recycled)?));
+        }
+        let (rows, shape) =
+            (Box::new(self.rows), (self.stored.width, self.stored.height, self.stored.channels));
+        Ok(Opening::Rows { rows, shape, metadata: self.metadata, recycled })
     }
 
     pub(super) fn decode(mut self, recycled: Vec<u8>) -> Result<Picture, ImageError> {
         let Stored { width, height, channels, .. } = self.stored;
         let mut pixels = recycle(recycled, width * height * channels);
         self.rows.read(&mut pixels)?;
-        self.rows.end()?;
+        Box::new(self.rows).end()?;
         Ok(self.stored.picture(pixels, channels, self.orientation, self.metadata))
     }
 }
@@ -315,6 +334,8 @@ pub(super) struct Opened<'r> {
     gray_palette: bool,
     orientation: Orientation,
     metadata: Metadata,
+    /// How its rows can be read one after the other.
+    rows: Option<RowPlan>,
 }
 
 impl<'r> Opened<'r> {
@@ -325,7 +346,7 @@ impl<'r> Opened<'r> {
     ) -> Result<Self, ImageError> {
         let gray_palette =
             format == Format::Bmp && bmp::has_gray_palette(&mut reader).unwrap_or(false);
-        let Beside { webp, png, tiff_profile } = beside_pixels(format, &mut reader, options)?;
+        let Beside { webp, png, tiff_profile, rows } = beside_pixels(format, &mut reader, options)?;
         reader.rewind().map_err(ImageError::Unreadable)?;
         let mut decoder =
             decoder(format, reader, png).map_err(|error| from_image(format, error))?;
@@ -336,12 +357,32 @@ impl<'r> Opened<'r> {
         let decoder_bytes =
             memory::of_decoder(format, decoder.as_ref(), webp).saturating_add(png.stored);
         let stored = Stored { decoder_bytes, ..stored(format, decoder.as_ref(), gray_palette)? };
-        let stored = stored.checked(options)?;
+        let row_bytes = stored.row_bytes() as u64;
+        let beside_rows =
+            rows.as_ref().map(|plan| plan.bytes(row_bytes).saturating_add(png.stored));
+        let stored = Stored { beside_rows, ..stored }.checked(options)?;
         let limits = limits(format, decoder.as_ref());
         let (orientation, metadata) = describe(format, decoder.as_mut(), tiff_profile, options)?;
         let stored = stored.checked_upright(orientation, options)?;
         decoder.set_limits(limits).map_err(|error| from_image(format, error))?;
-        Ok(Self { decoder, stored, gray_palette, orientation, metadata })
+        Ok(Self { decoder, stored, gray_palette, orientation, metadata, rows })
+    }
+
+    /// A reader of the rows, which are in `source`, with columns, rows and channels, if they can be
+    /// read one after the other; otherwise the picture, decoded into the memory of `recycled`.
+    pub(super) fn read<'f>(
+        mut self,
+        source: Source<'f>,
+        recycled: Vec<u8>,
+    ) -> Result<Opening<'f>, ImageError> {
+        let upright = self.orientation == Orientation::NoTransforms;
+        let Some(plan) = self.rows.take().filter(|_| upright) else {
+            return Ok(Opening::Picture(self.decode(recycled)?));
+        };
+        let Stored { format, width, height, channels, .. } = self.stored;
+        let rows = plan.open(format, source, self.stored.row_bytes())?;
+        let shape = (width, height, channels);
+        Ok(Opening::Rows { rows, shape, metadata: self.metadata, recycled })
     }
 
     pub(super) fn decode(self, mut recycled: Vec<u8>) -> Result<Picture, ImageError> {
@@ -370,12 +411,26 @@ impl<'r> Opened<'r> {
     }
 }
 
+/// What is there to give rows.
+pub(super) enum Opening<'f> {
+    Rows {
+        rows: Box<dyn RowReader + 'f>,
+        /// Columns, rows, channels.
+        shape: (usize, usize, usize),
+        metadata: Metadata,
+        /// Memory that it does not need.
+        recycled: Vec<u8>,
+    },
+    Picture(Picture),
+}
+
 /// What stands in a file beside its pixels.
 #[derive(Default)]
 struct Beside {
     webp: webp::Chunks,
     png: png::Blocks,
     tiff_profile: Option<Vec<u8>>,
+    rows: Option<RowPlan>,
 }
 
 /// Measures metadata before a decoder reads it, and holds it against its limit.
@@ -397,15 +452,23 @@ fn beside_pixels<R: BufRead + Seek>(
             let most_profile = if strip { 0 } else { limits.metadata_bytes };
             let png = png::blocks(reader, most_profile).map_err(unread)?;
             limits.check_metadata(png.stored, png.inflated, strip)?;
+            beside.rows = png.is_in_order.then(|| RowPlan::Png(png_memory(png)));
             beside.png = png;
         }
-        Format::Tiff if !strip => {
-            if let Some(place) = tiff::profile(reader).map_err(unread)? {
+        Format::Tiff => {
+            let profile = if strip { None } else { tiff::profile(reader).map_err(unread)? };
+            if let Some(place) = profile {
                 limits.check_metadata(0, place.bytes, strip)?;
                 beside.tiff_profile = place.read(reader).map_err(unread)?;
             }
+            reader.rewind().map_err(ImageError::Unreadable)?;
+            beside.rows = tiff_rows::plan(reader);
         }
-        Format::Jpeg | Format::Tiff | Format::Bmp | Format::Pnm | Format::Gif | Format::Qoi => {}
+        Format::Pnm => {
+            reader.rewind().map_err(ImageError::Unreadable)?;
+            beside.rows = pnm::places(reader).map(RowPlan::Raw);
+        }
+        Format::Jpeg | Format::Bmp | Format::Gif | Format::Qoi => {}
     }
     Ok(beside)
 }
@@ -417,8 +480,7 @@ fn decoder<'r, R: BufRead + Seek + 'r>(
 ) -> image::ImageResult<Box<dyn ImageDecoder + 'r>> {
     use image::codecs;
     let mut limits = image::Limits::no_limits();
-    let metadata = png.stored.saturating_add(png.inflated).saturating_mul(PNG_METADATA_COST);
-    limits.max_alloc = Some(PNG_MEMORY.saturating_add(metadata));
+    limits.max_alloc = Some(png_memory(png));
     Ok(match format {
         Format::Jpeg => unreachable!("JPEG has its own decoder"),
         Format::Png => Box::new(codecs::png::PngDecoder::with_limits(reader, limits)?),
@@ -429,6 +491,12 @@ fn decoder<'r, R: BufRead + Seek + 'r>(
         Format::Gif => Box::new(codecs::gif::GifDecoder::new(reader)?),
         Format::Qoi => Box::new(codecs::qoi::QoiDecoder::new(reader)?),
     })
+}
+
+/// Bytes that PNG's decoder may take beside the picture.
+fn png_memory(png: png::Blocks) -> u64 {
+    let metadata = png.stored.saturating_add(png.inflated).saturating_mul(PNG_METADATA_COST);
+    PNG_MEMORY.saturating_add(metadata)
 }
 
 /// The picture, twice (decoders of TIFF keep a copy), and something for tables.
@@ -499,14 +567,18 @@ fn describe(
 
 /// Keeps the upper byte of each sample of 16 bits, in place; the rest of the memory is given back.
 fn keep_upper_bytes(pixels: &mut Vec<u8>) {
-    let count = pixels.len() / 2;
-    for sample in 0..count {
+    gather_upper_bytes(pixels);
+    pixels.truncate(pixels.len() / 2);
+    pixels.shrink_to_fit();
+}
+
+/// Puts the upper byte of each sample of 16 bits to the front.
+pub(super) fn gather_upper_bytes(pixels: &mut [u8]) {
+    for sample in 0..pixels.len() / 2 {
         let value = u16::from_ne_bytes([pixels[2 * sample], pixels[2 * sample + 1]]);
         let [upper, _] = value.to_be_bytes();
         pixels[sample] = upper;
     }
-    pixels.truncate(count);
-    pixels.shrink_to_fit();
 }
 
 /// Turns RGB of three equal bytes into gray, in place; the rest of the memory is given back.
@@ -529,7 +601,7 @@ fn drop_fourth_bytes(pixels: &mut Vec<u8>) {
     pixels.shrink_to_fit();
 }
 
-fn from_image(format: Format, error: image::ImageError) -> ImageError {
+pub(super) fn from_image(format: Format, error: image::ImageError) -> ImageError {
     use image::error::{ImageError as Fault, UnsupportedErrorKind};
     match error {
         Fault::IoError(error) => from_io(format, error),

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::codecs::{bmp::BmpEncoder, tiff::TiffEncoder, webp::WebPEncoder};
+use image::codecs::{bmp::BmpEncoder, webp::WebPEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::guard::guarded;
-use super::{Format, Metadata, Writer, pnm};
+use super::{Format, Metadata, Writer};
 use crate::error::ImageError;
 
 /// Bytes of a file of uncompressed pixels for its headers.
@@ -49,32 +48,30 @@ pub fn encode(
 ) -> Result<Vec<u8>, ImageError> {
     assert!((1..=4).contains(&channels), "{channels} channels");
     assert!(pixels.len() == width * height * channels, "{width} x {height} x {channels} pixels");
-    if options.format == Format::Jpeg {
-        let shape = (width, height, channels);
-        let mut writer = Writer::new(shape, metadata, options, Vec::new())?;
-        writer.write(pixels)?;
-        return writer.end().map(|(file, _)| file);
+    let shape = (width, height, channels);
+    if matches!(options.format, Format::WebP | Format::Bmp) {
+        options.format.check_fits(width, height, channels)?;
+        return encode_whole(pixels, shape, metadata, options);
     }
-    let format = options.format;
-    format.check_fits(width, height, channels)?;
-    guarded_encoder(format, || encode_fitting(pixels, (width, height), channels, metadata, options))
+    let mut writer = Writer::new(shape, metadata, options, Vec::new())?;
+    writer.write(pixels)?;
+    writer.end().map(|(file, _)| file)
 }
 
-fn encode_fitting(
+/// A file of a format that takes all pixels at once, and that they fit.
+pub(super) fn encode_whole(
     pixels: &[u8],
-    (width, height): (usize, usize),
-    channels: usize,
+    (width, height, channels): (usize, usize, usize),
     metadata: &Metadata,
     options: &EncodeOptions,
 ) -> Result<Vec<u8>, ImageError> {
     let format = options.format;
-    let held = format.held_channels(channels);
-    let (icc, exif) = fitting(metadata, channels, options);
-    let pixels = with_channels(pixels, channels, held);
-    if format == Format::Pnm {
-        return Ok(pnm::encode(&pixels, width, height, held));
-    }
-    Raster { pixels: &pixels, width, height, channels: held, icc, exif }.encode(format)
+    guarded_encoder(format, || {
+        let held = format.held_channels(channels);
+        let (icc, exif) = fitting(metadata, channels, options);
+        let pixels = with_channels(pixels, channels, held);
+        Raster { pixels: &pixels, width, height, channels: held, icc, exif }.encode(format)
+    })
 }
 
 /// Runs the encoder of a format: its panic is an error like any other.
@@ -127,18 +124,12 @@ struct Raster<'a> {
 
 impl Raster<'_> {
     fn encode(&self, format: Format) -> Result<Vec<u8>, ImageError> {
-        let uncompressed = matches!(format, Format::Tiff | Format::Bmp);
-        let expected = if uncompressed { self.uncompressed_bytes() } else { 0 };
+        let expected = if format == Format::Bmp { self.uncompressed_bytes() } else { 0 };
         let mut file = Cursor::new(Vec::with_capacity(expected));
         let written = match format {
-            Format::Png => {
-                let (speed, filter) = (CompressionType::Fast, FilterType::Adaptive);
-                self.write(format, PngEncoder::new_with_quality(&mut file, speed, filter))
-            }
-            Format::Tiff => self.write(format, TiffEncoder::new(&mut file)),
             Format::WebP => self.write(format, WebPEncoder::new_lossless(&mut file)),
             Format::Bmp => self.write(format, BmpEncoder::new(&mut file)),
-            Format::Jpeg | Format::Pnm | Format::Gif | Format::Qoi => {
+            Format::Jpeg | Format::Png | Format::Tiff | Format::Pnm | Format::Gif | Format::Qoi => {
                 unreachable!("not one of `image`'s encoders, or refused by `check_fits`")
             }
         };
@@ -194,7 +185,7 @@ mod tests {
         // Nothing is known that makes an encoder panic, but for pixels that are not there.
         let raster =
             Raster { pixels: &[0; 5], width: 2, height: 2, channels: 3, icc: None, exif: None };
-        for format in [Format::Png, Format::WebP, Format::Bmp] {
+        for format in [Format::WebP, Format::Bmp] {
             let of_panic = |text| format.unfit(format!("its encoder panicked: {text}"));
             let error = guarded(|| raster.encode(format), of_panic).unwrap_err().to_string();
             let start = format!("does not fit a {} file: its encoder panicked: ", format.name());

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::Format;
 use super::libjpeg::{self, Fault, Shape};
+use super::row_reader::RowReader;
 use crate::error::ImageError;
 
 /// Scans of a progressive file; a hostile one makes each pixel again and again.
@@ -28,7 +29,7 @@ impl<'f> Reader<'f> {
     /// A reader of `file`, which has `size` columns and rows, and bytes that belong to no segment at
     /// `junk`. Of a file of several scans it reads them all.
     pub(super) fn new(
-        file: &'f [u8],
+        file: Cow<'f, [u8]>,
         size: (usize, usize),
         junk: &[Range<usize>],
     ) -> Result<Self, ImageError> {
@@ -42,15 +43,10 @@ impl<'f> Reader<'f> {
         let inks = if channels == 4 { vec![0; INK_ROWS * width * 4] } else { Vec::new() };
         Ok(Self { codec, inks })
     }
+}
 
-    /// Columns, rows and channels.
-    pub(super) fn shape(&self) -> Shape {
-        let (width, height, channels) = self.codec.shape();
-        (width, height, channels.min(3))
-    }
-
-    /// Reads the next rows, as many as `rows` holds.
-    pub(super) fn read(&mut self, rows: &mut [u8]) -> Result<(), ImageError> {
+impl RowReader for Reader<'_> {
+    fn read(&mut self, rows: &mut [u8]) -> Result<(), ImageError> {
         if self.inks.is_empty() {
             return self.codec.read(rows).map_err(broken);
         }
@@ -63,8 +59,7 @@ impl<'f> Reader<'f> {
         Ok(())
     }
 
-    /// Looks at what stands behind the last row, which must have been read.
-    pub(super) fn end(self) -> Result<(), ImageError> {
+    fn end(self: Box<Self>) -> Result<(), ImageError> {
         match self.codec.end().map_err(broken)? {
             Some(warning) if !only_padding(&warning) => Err(broken(warning)),
             Some(_) | None => Ok(()),
@@ -73,9 +68,9 @@ impl<'f> Reader<'f> {
 }
 
 /// The file without the bytes between its segments, of which libjpeg-turbo would warn.
-fn without_junk<'f>(file: &'f [u8], junk: &[Range<usize>]) -> Cow<'f, [u8]> {
+fn without_junk<'f>(file: Cow<'f, [u8]>, junk: &[Range<usize>]) -> Cow<'f, [u8]> {
     if junk.is_empty() {
-        return Cow::Borrowed(file);
+        return file;
     }
     let mut kept = Vec::with_capacity(file.len());
     let mut from = 0;

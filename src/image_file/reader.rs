@@ -1,10 +1,15 @@
 //! A picture, row by row.
 
-use std::io::Cursor;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::decode::{Opened, OpenedJpeg, guarded_decoder, sniff};
-use super::{DecodeOptions, Format, Metadata, Picture, jpeg};
+use super::decode::{Opened, OpenedJpeg, Opening, guarded_decoder, sniff};
+use super::row_reader::RowReader;
+use super::source::Source;
+use super::{DecodeOptions, Format, Metadata, Picture};
 use crate::band::{Band, Rows, Window};
 use crate::error::ImageError;
 
@@ -19,9 +24,26 @@ pub struct Reader<'f> {
 
 enum Pixels<'f> {
     /// Read by and by, without need of this memory.
-    Jpeg(jpeg::Reader<'f>, Window, Vec<u8>),
+    Rows(Format, Box<dyn RowReader + 'f>, Window, Vec<u8>),
     /// Decoded whole.
     Decoded(Vec<u8>),
+}
+
+impl Reader<'static> {
+    /// As [`open`](Self::open), of a file on a disk.
+    ///
+    /// What can be read by rows is read from the disk as they are needed; only the file of a JPEG is
+    /// read into memory first ([`Header::holds_file`](super::Header::holds_file)).
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_file(
+        file: File,
+        options: &DecodeOptions,
+        recycled: Vec<u8>,
+    ) -> Result<Self, ImageError> {
+        Self::of_source(&Source::Disk(Arc::new(file)), options, recycled)
+    }
 }
 
 impl<'f> Reader<'f> {
@@ -35,27 +57,44 @@ impl<'f> Reader<'f> {
         options: &DecodeOptions,
         recycled: Vec<u8>,
     ) -> Result<Self, ImageError> {
-        let mut reader = Cursor::new(file);
+        Self::of_source(&Source::Memory(file), options, recycled)
+    }
+
+    fn of_source(
+        source: &Source<'f>,
+        options: &DecodeOptions,
+        recycled: Vec<u8>,
+    ) -> Result<Self, ImageError> {
+        let mut reader = source.reader().map_err(ImageError::Unreadable)?;
         let format = sniff(&mut reader)?;
         guarded_decoder(format, || {
             if format != Format::Jpeg {
-                return Ok(Self::of(Opened::new(format, reader, options)?.decode(recycled)?));
+                let opened = Opened::new(format, reader, options)?;
+                return Ok(Self::of(format, opened.read(source.clone(), recycled)?));
             }
-            let jpeg = OpenedJpeg::new(file, options)?;
-            if !jpeg.is_upright() {
-                return Ok(Self::of(jpeg.decode(recycled)?));
-            }
-            let (rows, metadata) = jpeg.into_rows();
-            let (width, height, channels) = rows.shape();
-            let window = Window::new(width, channels, height);
-            let pixels = Pixels::Jpeg(rows, window, recycled);
-            Ok(Self { shape: (width, height, channels), metadata, pixels })
+            let file = match source {
+                Source::Memory(file) => Cow::Borrowed(*file),
+                Source::Disk(_) => {
+                    let mut file = Vec::new();
+                    reader.read_to_end(&mut file).map_err(ImageError::Unreadable)?;
+                    Cow::Owned(file)
+                }
+            };
+            Ok(Self::of(format, OpenedJpeg::new(file, options)?.read(recycled)?))
         })
     }
 
-    fn of(picture: Picture) -> Self {
-        let Picture { width, height, channels, pixels, metadata } = picture;
-        Self { shape: (width, height, channels), metadata, pixels: Pixels::Decoded(pixels) }
+    fn of(format: Format, opening: Opening<'f>) -> Self {
+        match opening {
+            Opening::Rows { rows, shape, metadata, recycled } => {
+                let window = Window::new(shape.0, shape.2, shape.1);
+                Self { shape, metadata, pixels: Pixels::Rows(format, rows, window, recycled) }
+            }
+            Opening::Picture(Picture { width, height, channels, pixels, metadata }) => {
+                let shape = (width, height, channels);
+                Self { shape, metadata, pixels: Pixels::Decoded(pixels) }
+            }
+        }
     }
 
     /// What the file says about the pixels, once; its orientation is 1.
@@ -70,10 +109,10 @@ impl<'f> Reader<'f> {
     /// When the file is cut off or damaged: the rows are not those of the picture.
     pub fn end(self) -> Result<Vec<u8>, ImageError> {
         match self.pixels {
-            Pixels::Jpeg(mut rows, window, recycled) => {
+            Pixels::Rows(format, mut rows, window, recycled) => {
                 let (width, height, channels) = self.shape;
                 let mut unread = vec![0; width * channels];
-                guarded_decoder(Format::Jpeg, move || {
+                guarded_decoder(format, move || {
                     for _ in window.rows().end..height {
                         rows.read(&mut unread)?;
                     }
@@ -106,9 +145,9 @@ impl Rows for Reader<'_> {
     fn rows(&mut self, rows: Range<usize>) -> Result<Band<'_>, ImageError> {
         let (width, height, channels) = self.shape;
         match &mut self.pixels {
-            Pixels::Jpeg(reader, window, _) => {
+            Pixels::Rows(format, reader, window, _) => {
                 assert!(rows.start <= window.rows().end, "rows are left out");
-                guarded_decoder(Format::Jpeg, || {
+                guarded_decoder(*format, || {
                     window.advance(rows, |out| reader.read(out.bytes_mut()))
                 })?;
                 Ok(window.band())

@@ -1,10 +1,10 @@
 //! A file, row by row.
 
-use super::encode::{encode, fitting, guarded_encoder, with_channels};
-use super::{EncodeOptions, Format, Metadata, jpeg, jpeg_segments};
+use super::encode::{encode_whole, fitting, guarded_encoder, with_channels};
+use super::{EncodeOptions, Format, Joiner, Metadata, Pieces, jpeg, jpeg_segments};
 use crate::error::ImageError;
 
-/// Makes the file that [`encode`] makes, of rows that come one after the other: by and by where the
+/// Makes the file that [`encode`](super::encode) makes, of rows that come one after the other: by and by where the
 /// format allows it, otherwise once they are all there.
 pub struct Writer<'m> {
     /// Columns, rows, channels.
@@ -17,8 +17,74 @@ pub struct Writer<'m> {
 enum Taken {
     /// Written, with so many channels.
     Jpeg(jpeg::Writer, usize),
+    /// Encoded piece by piece.
+    Pieces(Joined),
     /// Kept.
     Pixels(Vec<u8>),
+}
+
+/// Pieces, encoded and joined as their rows come.
+struct Joined {
+    pieces: Pieces,
+    joiner: Joiner,
+    file: Vec<u8>,
+    /// Rows that were encoded.
+    rows: usize,
+    /// Rows behind them, less than a piece.
+    held: Vec<u8>,
+}
+
+impl Joined {
+    fn new(pieces: Pieces, metadata: &Metadata, recycled: Vec<u8>) -> Result<Self, ImageError> {
+        let (joiner, start) = Joiner::new(&pieces, metadata)?;
+        // What is not written to takes no memory.
+        let mut file = recycled;
+        file.clear();
+        file.try_reserve_exact(start.len().saturating_add(pieces.most_bytes()))
+            .map_err(|error| pieces.format().unfit(error.to_string()))?;
+        file.extend(start);
+        Ok(Self { pieces, joiner, file, rows: 0, held: Vec::new() })
+    }
+
+    /// Takes the next rows of a picture.
+    fn write(&mut self, mut rows: &[u8]) -> Result<(), ImageError> {
+        let piece = self.pieces.piece_bytes();
+        if !self.held.is_empty() {
+            let (missing, rest) = rows.split_at((piece - self.held.len()).min(rows.len()));
+            self.held.extend_from_slice(missing);
+            if self.held.len() < piece {
+                return Ok(());
+            }
+            let held = std::mem::take(&mut self.held);
+            self.encode(&held)?;
+            self.held = held;
+            self.held.clear();
+            rows = rest;
+        }
+        let (whole, rest) = rows.split_at(rows.len() / piece * piece);
+        self.encode(whole)?;
+        self.held.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn encode(&mut self, pixels: &[u8]) -> Result<(), ImageError> {
+        if pixels.is_empty() {
+            return Ok(());
+        }
+        let from = self.file.len();
+        self.pieces.append(self.rows, pixels, &mut self.file)?;
+        let kept = self.joiner.take(&self.file[from..])?;
+        self.file.truncate(from + kept);
+        self.rows += pixels.len() / self.pieces.row_bytes();
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Vec<u8>, ImageError> {
+        let last = std::mem::take(&mut self.held);
+        self.encode(&last)?;
+        self.file.extend(self.joiner.end()?);
+        Ok(self.file)
+    }
 }
 
 impl<'m> Writer<'m> {
@@ -27,7 +93,7 @@ impl<'m> Writer<'m> {
     /// [`writer_bytes`](super::writer_bytes) says.
     ///
     /// # Errors
-    /// Those of [`encode`].
+    /// Those of [`encode`](super::encode).
     pub fn new(
         shape: (usize, usize, usize),
         metadata: &'m Metadata,
@@ -45,6 +111,8 @@ impl<'m> Writer<'m> {
             let shape = (width, height, passed);
             let start = || jpeg::Writer::new(shape, options.quality, segments, recycled);
             Taken::Jpeg(guarded_encoder(format, start)?, passed)
+        } else if let Some(pieces) = Pieces::new(shape, options) {
+            Taken::Pieces(Joined::new(pieces, metadata, recycled)?)
         } else {
             Taken::Pixels(emptied(recycled, width * height * channels))
         };
@@ -61,6 +129,7 @@ impl<'m> Writer<'m> {
             Taken::Jpeg(writer, passed) => guarded_encoder(self.options.format, || {
                 writer.write(&with_channels(rows, channels, *passed))
             }),
+            Taken::Pieces(joined) => joined.write(rows),
             Taken::Pixels(pixels) => {
                 pixels.extend_from_slice(rows);
                 Ok(())
@@ -71,16 +140,15 @@ impl<'m> Writer<'m> {
     /// The file, once it has all rows, and memory that can be used again.
     ///
     /// # Errors
-    /// Those of [`encode`].
+    /// Those of [`encode`](super::encode).
     pub fn end(self) -> Result<(Vec<u8>, Vec<u8>), ImageError> {
-        let (width, height, channels) = self.shape;
         match self.rows {
             Taken::Jpeg(writer, _) => {
                 Ok((guarded_encoder(self.options.format, || writer.end())?, Vec::new()))
             }
+            Taken::Pieces(joined) => Ok((joined.end()?, Vec::new())),
             Taken::Pixels(pixels) => {
-                let (metadata, options) = (self.metadata, &self.options);
-                Ok((encode(&pixels, width, height, channels, metadata, options)?, pixels))
+                Ok((encode_whole(&pixels, self.shape, self.metadata, &self.options)?, pixels))
             }
         }
     }

@@ -176,17 +176,23 @@ pub struct RankTimes {
 impl RankTimes {
     /// Adds those of another image.
     pub fn add(&mut self, other: &Self) {
+        self.read_us += other.read_us;
         self.decode_us += other.decode_us;
         self.filter_us += other.filter_us;
         self.encode_us += other.encode_us;
+        self.write_us += other.write_us;
     }
 
     /// One of so many equal parts.
     #[must_use]
     pub fn part(&self, of: u64) -> Self {
-        let [decode_us, filter_us, encode_us] =
-            [self.decode_us, self.filter_us, self.encode_us].map(|us| us / of);
-        Self { decode_us, filter_us, encode_us }
+        Self {
+            read_us: self.read_us / of,
+            decode_us: self.decode_us / of,
+            filter_us: self.filter_us / of,
+            encode_us: self.encode_us / of,
+            write_us: self.write_us / of,
+        }
     }
 }
 

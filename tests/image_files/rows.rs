@@ -1,10 +1,13 @@
 //! Reading and writing row by row gives what reading and writing whole gives, and what
 //! libjpeg-turbo's own calls for whole pictures give.
 
+use std::io::Write;
+
 use mpix::band::Rows;
 use mpix::error::ImageError;
 use mpix::image_file::{
-    DecodeOptions, EncodeOptions, Format, Metadata, Picture, Reader, Writer, decode, encode,
+    DecodeOptions, EncodeOptions, Format, Joiner, Metadata, Picture, Pieces, Reader, Writer,
+    decode, encode,
 };
 use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp};
 
@@ -23,7 +26,17 @@ const SUBSAMPS: [Subsamp; 6] = [
 
 /// The picture in a file, read `step` rows at a time, with some rows above them.
 fn read_by_rows(file: &[u8], step: usize, above: usize) -> Result<Picture, ImageError> {
-    let mut reader = Reader::open(file, &OPTIONS, Vec::new())?;
+    rows_of(Reader::open(file, &OPTIONS, Vec::new())?, step, above)
+}
+
+/// The same of a file on a disk.
+fn read_from_disk(file: &[u8], step: usize, above: usize) -> Result<Picture, ImageError> {
+    let mut on_disk = tempfile::tempfile().unwrap();
+    on_disk.write_all(file).unwrap();
+    rows_of(Reader::open_file(on_disk, &OPTIONS, Vec::new())?, step, above)
+}
+
+fn rows_of(mut reader: Reader<'_>, step: usize, above: usize) -> Result<Picture, ImageError> {
     let (width, height, channels) = (reader.width(), reader.height(), reader.channels());
     let metadata = reader.take_metadata();
     let mut pixels = Vec::new();
@@ -132,6 +145,7 @@ fn rows_of_every_format_are_those_of_the_whole() {
     for (format, file) in files {
         let whole = decode(&file, &OPTIONS, Vec::new()).unwrap();
         assert!(read_by_rows(&file, 4, 2).unwrap() == whole, "{format:?}");
+        assert!(read_from_disk(&file, 4, 2).unwrap() == whole, "{format:?} on a disk");
     }
 }
 
@@ -251,4 +265,29 @@ fn a_reader_that_is_left_early_still_finds_damage() {
     let mut reader = Reader::open(&file, &OPTIONS, Vec::new()).unwrap();
     reader.rows(0..3).unwrap();
     reader.end().unwrap();
+}
+
+#[test]
+fn pieces_joined_make_the_file_of_a_writer() {
+    for &format in Format::WRITABLE {
+        for (width, height) in SIZES {
+            for channels in 1..=4 {
+                let (shape, options) = ((width, height, channels), options(format));
+                let Some(pieces) = Pieces::new(shape, &options) else { continue };
+                let pixels = pixels(width, height, channels);
+                let metadata = Metadata::default();
+                let row = width * channels;
+                let (mut joiner, mut file) = Joiner::new(&pieces, &metadata).unwrap();
+                for (band, rows) in pixels.chunks(2 * pieces.rows() * row).enumerate() {
+                    let encoded = pieces.encode(band * 2 * pieces.rows(), rows.to_vec()).unwrap();
+                    let told = pieces.encode_bytes(rows.len() / row);
+                    assert!(encoded.len() as u64 <= told + rows.len() as u64);
+                    file.extend(joiner.add(encoded.into()).unwrap());
+                }
+                file.extend(joiner.end().unwrap());
+                let whole = encode(&pixels, width, height, channels, &metadata, &options).unwrap();
+                assert!(file == whole, "{format:?} {shape:?}");
+            }
+        }
+    }
 }
