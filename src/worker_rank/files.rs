@@ -116,3 +116,37 @@ pub(super) fn read(files: &SharedFiles, buffers: &Buffers) -> io::Result<Option<
     let is_same = buffer.len() == length && FileSeen::of(&file.metadata()?) == files.seen;
     Ok(is_same.then_some(buffer))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_only_while_it_is_the_one_that_rank_0_saw() {
+        let (dir, buffers) = (tempfile::tempdir().unwrap(), Buffers::new(1 << 20));
+        let (input, other) = (dir.path().join("a"), dir.path().join("b"));
+        let now = SystemTime::now();
+        let put = |path: &Path, bytes: &[u8], time| {
+            let mut file = File::options().create(true).append(true).open(path).unwrap();
+            io::Write::write_all(&mut file, bytes).unwrap();
+            file.set_modified(time).unwrap();
+            FileSeen::of(&file.metadata().unwrap())
+        };
+        let found = |input: &Path, seen| {
+            let files = SharedFiles { input: input.into(), seen, output: "a".into() };
+            read(&files, &buffers).ok().flatten()
+        };
+        let seen = put(&input, b"content", now);
+        assert_eq!(found(&input, seen).unwrap(), b"content");
+        put(&other, b"another", now);
+        assert_eq!(found(&other, seen), None, "of the same length and time");
+        put(&input, b"", now + Duration::from_nanos(1));
+        assert_eq!(found(&input, seen), None, "changed");
+        let longer = put(&input, b" more", now);
+        assert_eq!((found(&input, seen), found(&dir.path().join("c"), seen)), (None, None));
+        assert_eq!(found(&input, longer).unwrap(), b"content more");
+    }
+}
