@@ -61,7 +61,7 @@ def job_table(job):
         name = f"**{row['name']}**" if is_mpix(row) else row["name"]
         name += f" ({row['note']})" if row["note"] else ""
         if "failed" in row:
-            lines.append([name, "failed: " + row["failed"].split("\n")[0][:100], *[""] * 6])
+            lines.append([name, "failed: " + row["failed"].split("\n")[0][:200], *[""] * 6])
             continue
         walls = [wall / row["images"] * 1e3 for wall in row["walls_s"]]
         lines.append(
@@ -160,7 +160,10 @@ def all_tables(results):
         parts.append(f"Left out: {job['left_out']}" if "left_out" in job else job_table(job))
     parts += ["## Scaling", scaling_table(results)]
     if "kernels" in results:
-        parts += ["## Ops alone, one thread, 12 megapixels in memory", kernel_table(results["kernels"])]
+        parts += [
+            "## Ops alone, CPU time of one thread, 12 megapixels in memory",
+            kernel_table(results["kernels"]),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -222,6 +225,13 @@ def readme_table(jobs):
     return table(["ms an image", *(title for title, _ in jobs), "memory"], lines)
 
 
+def who_has_the_same(results):
+    rows = [row for _, job in jobs_of(results, DIRECTORY_JOBS) for row in job["rows"]]
+    pool = [row.get("same") for row in rows if row["name"] == "OpenCV, pool of 2"]
+    same = pool and all(same == "same bytes" for same in pool)
+    return " The files of OpenCV's pool are those of mpix, byte for byte." if same else ""
+
+
 def op_name(op):
     name, _, parameters = op.partition(":")
     return name + parameters.replace("ksize=", " ") if name == "blur" else name
@@ -233,12 +243,14 @@ def section(results, plots):
     return "\n".join(
         [
             BEGIN,
-            "Photographs of 12 megapixels, JPEG to JPEG of quality 95, wall time of an image and memory of all processes,",
-            f"on {machine['cores']} cores of {machine['processor']} (commit {machine['commit']}, {machine['date']}):",
+            *["**Provisional: few images on a busy machine.**", ""][: 2 * results["quick"]],
+            "Photographs of 12 megapixels, JPEG to JPEG of quality 95, wall time of an image and memory of all",
+            f"processes, on {machine['cores']} cores of {machine['processor']} "
+            f"(commit {machine['commit']}, {machine['date']}):",
             "",
             readme_table(jobs_of(results, DIRECTORY_JOBS)),
             "",
-            "¹ another op: no hysteresis. OpenCV's files are those of mpix, byte for byte.",
+            f"¹ another op: no hysteresis.{who_has_the_same(results)}",
             "",
             f"Ops alone in one thread, OpenCV's time over that of mpix: {kernels}.",
             "",
