@@ -91,6 +91,8 @@ def measure_job(job, stage, repeats, say):
             row["failed"] = str(failed)
         clear(stage.output)
     shutil.rmtree(stage.reference, ignore_errors=True)
+    # What ranks told of runs that are not timed.
+    jobs.take_rank_cpus(stage.root / "cpus")
 
     for turn in range(repeats):
         for contestant, row in zip(job.contestants, rows):
@@ -98,7 +100,12 @@ def measure_job(job, stage, repeats, say):
                 continue
             source, _ = stage.input_for(job.files, contestant.images)
             clear(stage.output)
-            cost = run(contestant.command(source, stage.output), contestant.environment)
+            try:
+                cost = run(contestant.command(source, stage.output), contestant.environment)
+            except Failed as failed:
+                say(f"  {contestant.name} FAILED: {failed}")
+                row["failed"] = str(failed)
+                continue
             row["walls_s"].append(cost.wall_s)
             row["cpus_s"].append(cost.cpu_s)
             row["rank_cpus_s"].append(jobs.take_rank_cpus(stage.root / "cpus"))

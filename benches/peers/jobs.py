@@ -237,10 +237,21 @@ def large_job(program, op, corpus):
     return Job(f"large-{op}", title, corpus, contestants)
 
 
+def synced(peer_command):
+    """On a disk, as mpix does it."""
+
+    def command(source, target):
+        return ["bash", "-c", '"$@" && sync -f "$0"', str(target), *peer_command(source, target)]
+
+    return command
+
+
 def huge_job(program, corpus):
     contestants = [
         *mpix_contestants(program, "--op", MPIX_OPS["invert"], "--max-pixels", 1 << 40),
-        Contestant("pyvips, its own threads", peer("vips-one", "invert", "tif"), must_match=True),
+        Contestant(
+            "pyvips, its own threads, and `sync`", synced(peer("vips-one", "invert", "tif")), must_match=True
+        ),
     ]
     root = pathlib.Path("target/bench-huge").resolve()
     title = f"BigTIFF of {HUGE_SIDE} x {HUGE_SIDE} pixels, 10.8 GB, `invert`, on a disk"

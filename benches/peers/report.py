@@ -54,6 +54,12 @@ def table(head, rows):
 # ---- all of it
 
 
+def cause(told):
+    """What mpix says of it; mpirun frames that with much else."""
+    lines = told.split("\n")
+    return next((line for line in lines if line.startswith("mpix:")), lines[0])[:200]
+
+
 def job_table(job):
     base = per_image_ms(job["rows"][0]) if job["rows"][0]["walls_s"] else None
     lines = []
@@ -61,7 +67,7 @@ def job_table(job):
         name = f"**{row['name']}**" if is_mpix(row) else row["name"]
         name += f" ({row['note']})" if row["note"] else ""
         if "failed" in row:
-            lines.append([name, "failed: " + row["failed"].split("\n")[0][:200], *[""] * 6])
+            lines.append([name, f"failed: {cause(row['failed'])}", *[""] * (len(COLUMNS) - 2)])
             continue
         walls = [wall / row["images"] * 1e3 for wall in row["walls_s"]]
         lines.append(
@@ -185,7 +191,8 @@ def panels(jobs, value, most=None):
     for title, job in jobs:
         rows = [row for row in job["rows"] if row["walls_s"] and "1 rank" not in row["name"]]
         bars = [Bar(short(row), value(row), is_mpix(row)) for row in rows]
-        yield Panel(title, [bar for bar in bars if not most or bar.value <= most * bars[0].value])
+        if bars:
+            yield Panel(title, [bar for bar in bars if not most or bar.value <= most * bars[0].value])
 
 
 def draw_all(results, directory):
@@ -220,7 +227,7 @@ def readme_table(jobs):
             "" if not row or not row["walls_s"] else number(per_image_ms(row)) + (" ¹" if row["note"] else "")
             for row in rows
         ]
-        peak = max(row["peak_bytes"] for row in rows if row and "peak_bytes" in row)
+        peak = max((row["peak_bytes"] for row in rows if row and "peak_bytes" in row), default=0)
         lines.append([f"**{name}**" if name.startswith("mpix") else name, *cells, megabytes(peak)])
     return table(["ms an image", *(title for title, _ in jobs), "memory"], lines)
 
