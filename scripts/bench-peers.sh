@@ -10,6 +10,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/mpi_env.sh
 
+results=benches/results
+for option in "$@"; do
+  case $option in
+    -h | --help | --list) exec python3 benches/peers/compare.py "$@" ;;
+    # Not all jobs, or not as many images: nothing for the README.
+    --quick | --jobs* | --images* | --small* | --repeats*) results=target/bench-results ;;
+  esac
+done
+
 scripts/setup.sh --peers
 if [ "$(id -u)" = 0 ]; then
   # The test hosts.
@@ -19,22 +28,15 @@ echo "bench-peers: building" >&2
 cargo build --release --locked --bins --examples
 target=$(realpath "${CARGO_TARGET_DIR:-target}")/release
 
-results=benches/results
-for option in "$@"; do
-  case $option in
-    # Not all jobs, or not as many images: nothing for the README.
-    --quick | --jobs* | --images* | --small* | --repeats*) results=target/bench-results ;;
-    --list | -h | --help) results= ;;
-  esac
-done
-
+# Whoever fails, or has other pixels, is told of in the tables, too.
 python=.venv-peers/bin/python
+code=0
 "$python" benches/peers/compare.py --mpix "$target/mpix" --examples "$target/examples" \
-  --corpus target/bench-corpus --results "${results:-target}/peers.json" "$@"
-[ -n "$results" ] || exit 0
+  --results "$results/peers.json" "$@" || code=$?
 "$python" benches/peers/report.py table "$results/peers.json" >"$results/peers.md"
 echo "bench-peers: tables are in $results/peers.md" >&2
 if [ "$results" = benches/results ]; then
   "$python" benches/peers/report.py publish "$results/peers.json" docs/bench README.md
   echo "bench-peers: plots are in docs/bench, and README.md shows them" >&2
 fi
+exit "$code"

@@ -14,7 +14,6 @@ import sys
 import time
 
 import jobs
-import kernels
 import machine
 from measure import Failed, become_subreaper, peak_memory, run
 from pixels import likeness
@@ -23,6 +22,15 @@ from pixels import likeness
 def clear(directory):
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
+
+
+# What scripts/bench-peers.sh says otherwise.
+PLACES = {
+    "mpix": "target/release/mpix",
+    "examples": "target/release/examples",
+    "corpus": "target/bench-corpus",
+    "results": "target/bench-results/peers.json",
+}
 
 
 def bring(file, place):
@@ -83,6 +91,8 @@ def measure_job(job, stage, repeats, say):
             row["failed"] = str(failed)
         clear(stage.output)
     shutil.rmtree(stage.reference, ignore_errors=True)
+    # What ranks told of runs that are not timed.
+    jobs.take_rank_cpus(stage.root / "cpus")
 
     for turn in range(repeats):
         for contestant, row in zip(job.contestants, rows):
@@ -90,7 +100,12 @@ def measure_job(job, stage, repeats, say):
                 continue
             source, _ = stage.input_for(job.files, contestant.images)
             clear(stage.output)
-            cost = run(contestant.command(source, stage.output), contestant.environment)
+            try:
+                cost = run(contestant.command(source, stage.output), contestant.environment)
+            except Failed as failed:
+                say(f"  {contestant.name} FAILED: {failed}")
+                row["failed"] = str(failed)
+                continue
             row["walls_s"].append(cost.wall_s)
             row["cpus_s"].append(cost.cpu_s)
             row["rank_cpus_s"].append(jobs.take_rank_cpus(stage.root / "cpus"))
@@ -123,10 +138,8 @@ def arguments():
     parser.add_argument(
         "--work", type=pathlib.Path, default="/dev/shm", help="where images are read and written (/dev/shm)"
     )
-    parser.add_argument("--mpix", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--examples", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--corpus", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--results", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
+    for name, default in PLACES.items():
+        parser.add_argument(f"--{name}", type=pathlib.Path, default=default, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.images, chosen.small, chosen.repeats = 8, 80, 2
@@ -137,10 +150,12 @@ def chosen_jobs(chosen):
     """The jobs, and whether ops alone are measured, too."""
     wanted = tuple(name for name in chosen.jobs.split(",") if name)
     every = [job for job in jobs.all_jobs(chosen) if not wanted or job.name.startswith(wanted)]
-    return every, not wanted or kernels.NAME.startswith(wanted)
+    return every, not wanted or jobs.KERNELS.startswith(wanted)
 
 
 def measure_kernels(chosen, root):
+    import kernels
+
     clear(root)
     turns = 3 if chosen.quick else 15
     photograph = jobs.one_photograph(chosen)
@@ -163,7 +178,7 @@ def main():
     chosen = arguments()
     every, with_kernels = chosen_jobs(chosen)
     if chosen.list:
-        print("\n".join([*(job.name for job in every), *[kernels.NAME] * with_kernels]))
+        print("\n".join([*(job.name for job in every), *[jobs.KERNELS] * with_kernels]))
         return
     become_subreaper()
     start = time.monotonic()
@@ -191,7 +206,7 @@ def main():
             results["jobs"].append(result_of(job, root, chosen.repeats, say))
             keep()
         if with_kernels:
-            say(kernels.NAME)
+            say(jobs.KERNELS)
             results["kernels"] = measure_kernels(chosen, root)
             keep()
     finally:

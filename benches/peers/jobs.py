@@ -14,12 +14,15 @@ HERE = pathlib.Path(__file__).parent
 TESTHOSTS = HERE.parent.parent / "scripts" / "testhosts.sh"
 CORES = len(os.sched_getaffinity(0))
 HOSTS = 3
+# The name of what kernels.py measures.
+KERNELS = "kernels"
 MPIX_OPS = {
     "invert": "invert",
     "gray": "gray",
     "canny": "canny:low=100,high=200",
     "blur": "blur:ksize=31",
 }
+FORMATS = {"jpg": "JPEG", "png": "PNG"}
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none"]
 # A rank that tells its CPU time: `times` of the shell that waits for it.
 RANK = [
@@ -234,10 +237,21 @@ def large_job(program, op, corpus):
     return Job(f"large-{op}", title, corpus, contestants)
 
 
+def synced(peer_command):
+    """On a disk, as mpix does it."""
+
+    def command(source, target):
+        return ["bash", "-c", '"$@" && sync -f "$0"', str(target), *peer_command(source, target)]
+
+    return command
+
+
 def huge_job(program, corpus):
     contestants = [
         *mpix_contestants(program, "--op", MPIX_OPS["invert"], "--max-pixels", 1 << 40),
-        Contestant("pyvips, its own threads", peer("vips-one", "invert", "tif"), must_match=True),
+        Contestant(
+            "pyvips, its own threads, and `sync`", synced(peer("vips-one", "invert", "tif")), must_match=True
+        ),
     ]
     root = pathlib.Path("target/bench-huge").resolve()
     title = f"BigTIFF of {HUGE_SIDE} x {HUGE_SIDE} pixels, 10.8 GB, `invert`, on a disk"
@@ -267,7 +281,7 @@ def bands_job(program, extension, corpus):
         bands_contestant(program, ranks, f"mpix, {ranks} rank{'s'[: ranks - 1]} x 1 thread", flags)
         for ranks in (1, 2)
     ]
-    title = f"{extension.upper()} of 20000 x 20000 pixels in bands, `{MPIX_OPS['blur']}`"
+    title = f"{FORMATS[extension]} of 20000 x 20000 pixels in bands, `{MPIX_OPS['blur']}`"
     return Job(f"bands-{extension}", title, lambda: [corpus.large(extension)], contestants)
 
 
@@ -293,7 +307,7 @@ class HostsJob(Job):
         contestants = [self.on_hosts(program, ranks, flags) for ranks in (1, HOSTS)]
         super().__init__(
             f"hosts-{extension}",
-            f"The same {extension.upper()} on {HOSTS} test hosts, {self.share} cores each",
+            f"The same {FORMATS[extension]} on {HOSTS} test hosts, {self.share} cores each",
             lambda: [corpus.large(extension)],
             contestants,
             root=self.directory / "shared" / "bench",

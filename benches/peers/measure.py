@@ -45,9 +45,8 @@ def run(command, environment=None):
     wait_for_orphans(others)
     after = os.times()
     if finished.returncode != 0:
-        words = " ".join(map(str, command))
-        told = finished.stdout.decode(errors="replace")[-2000:]
-        raise Failed(f"`{words[:300]}` ended with {finished.returncode}:\n{told}")
+        told = finished.stdout.decode(errors="replace").strip()[-2000:]
+        raise Failed(f"{told}\n{command[0]} ended with {finished.returncode}".strip())
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return Cost(wall, cpu)
 

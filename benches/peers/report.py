@@ -54,6 +54,12 @@ def table(head, rows):
 # ---- all of it
 
 
+def cause(told):
+    """What mpix says of it; mpirun frames that with much else."""
+    lines = told.split("\n")
+    return next((line for line in lines if line.startswith("mpix:")), lines[0])[:200]
+
+
 def job_table(job):
     base = per_image_ms(job["rows"][0]) if job["rows"][0]["walls_s"] else None
     lines = []
@@ -61,7 +67,7 @@ def job_table(job):
         name = f"**{row['name']}**" if is_mpix(row) else row["name"]
         name += f" ({row['note']})" if row["note"] else ""
         if "failed" in row:
-            lines.append([name, "failed: " + row["failed"].split("\n")[0][:100], *[""] * 6])
+            lines.append([name, f"failed: {cause(row['failed'])}", *[""] * (len(COLUMNS) - 2)])
             continue
         walls = [wall / row["images"] * 1e3 for wall in row["walls_s"]]
         lines.append(
@@ -160,7 +166,10 @@ def all_tables(results):
         parts.append(f"Left out: {job['left_out']}" if "left_out" in job else job_table(job))
     parts += ["## Scaling", scaling_table(results)]
     if "kernels" in results:
-        parts += ["## Ops alone, one thread, 12 megapixels in memory", kernel_table(results["kernels"])]
+        parts += [
+            "## Ops alone, CPU time of one thread, 12 megapixels in memory",
+            kernel_table(results["kernels"]),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -182,7 +191,8 @@ def panels(jobs, value, most=None):
     for title, job in jobs:
         rows = [row for row in job["rows"] if row["walls_s"] and "1 rank" not in row["name"]]
         bars = [Bar(short(row), value(row), is_mpix(row)) for row in rows]
-        yield Panel(title, [bar for bar in bars if not most or bar.value <= most * bars[0].value])
+        if bars:
+            yield Panel(title, [bar for bar in bars if not most or bar.value <= most * bars[0].value])
 
 
 def draw_all(results, directory):
@@ -217,9 +227,16 @@ def readme_table(jobs):
             "" if not row or not row["walls_s"] else number(per_image_ms(row)) + (" ¹" if row["note"] else "")
             for row in rows
         ]
-        peak = max(row["peak_bytes"] for row in rows if row and "peak_bytes" in row)
+        peak = max((row["peak_bytes"] for row in rows if row and "peak_bytes" in row), default=0)
         lines.append([f"**{name}**" if name.startswith("mpix") else name, *cells, megabytes(peak)])
     return table(["ms an image", *(title for title, _ in jobs), "memory"], lines)
+
+
+def who_has_the_same(results):
+    rows = [row for _, job in jobs_of(results, DIRECTORY_JOBS) for row in job["rows"]]
+    pool = [row.get("same") for row in rows if row["name"] == "OpenCV, pool of 2"]
+    same = pool and all(same == "same bytes" for same in pool)
+    return " The files of OpenCV's pool are those of mpix, byte for byte." if same else ""
 
 
 def op_name(op):
@@ -233,12 +250,14 @@ def section(results, plots):
     return "\n".join(
         [
             BEGIN,
-            "Photographs of 12 megapixels, JPEG to JPEG of quality 95, wall time of an image and memory of all processes,",
-            f"on {machine['cores']} cores of {machine['processor']} (commit {machine['commit']}, {machine['date']}):",
+            *["**Provisional: few images on a busy machine.**", ""][: 2 * results["quick"]],
+            "Photographs of 12 megapixels, JPEG to JPEG of quality 95, wall time of an image and memory of all",
+            f"processes, on {machine['cores']} cores of {machine['processor']} "
+            f"(commit {machine['commit']}, {machine['date']}):",
             "",
             readme_table(jobs_of(results, DIRECTORY_JOBS)),
             "",
-            "¹ another op: no hysteresis. OpenCV's files are those of mpix, byte for byte.",
+            f"¹ another op: no hysteresis.{who_has_the_same(results)}",
             "",
             f"Ops alone in one thread, OpenCV's time over that of mpix: {kernels}.",
             "",
