@@ -104,15 +104,14 @@ impl<'m> Writer<'m> {
         let (width, height, channels) = shape;
         let format = options.format;
         format.check_fits(width, height, channels)?;
-        let rows = if format == Format::Jpeg {
-            // A fourth byte is left out by libjpeg-turbo itself.
-            let passed = if channels == 4 { 4 } else { format.held_channels(channels) };
+        let rows = if let Some(pieces) = Pieces::new(shape, options) {
+            Taken::Pieces(Joined::new(pieces, metadata, recycled)?)
+        } else if format == Format::Jpeg {
+            let passed = jpeg::passed_channels(channels);
             let (icc, exif) = fitting(metadata, channels, options);
             let segments = jpeg_segments::of_blocks(icc, exif);
             let start = || jpeg::Writer::new((width, height, passed), options.quality, segments);
             Taken::Jpeg(guarded_encoder(format, start)?, passed, recycled)
-        } else if let Some(pieces) = Pieces::new(shape, options) {
-            Taken::Pieces(Joined::new(pieces, metadata, recycled)?)
         } else {
             Taken::Pixels(emptied(recycled, width * height * channels))
         };
