@@ -30,7 +30,8 @@ pub struct EncodeOptions {
 /// Gray and alpha are written as RGBA where the format holds them only so, and alpha is dropped
 /// where it holds none ([`Format::held_channels`]); so is metadata that it does not hold, and a
 /// colour profile that is not one for these channels. The same pixels and options give the same
-/// bytes. A JPEG is encoded as OpenCV's `imwrite` does it, 4:2:0.
+/// bytes. A JPEG is encoded as OpenCV's `imwrite` does it, 4:2:0; above 2^27 pixels, with restart
+/// markers ([`Pieces`](super::Pieces)).
 ///
 /// # Errors
 /// When the format is not writable or its limits are exceeded ([`Format::check_fits`]). An encoder's

@@ -125,7 +125,17 @@ impl Writer {
         segments: Vec<u8>,
         recycled: Vec<u8>,
     ) -> Result<Self, ImageError> {
-        let codec = libjpeg::Writer::new(shape, quality, recycled).map_err(unfit)?;
+        let codec = libjpeg::Writer::new(shape, quality, false, recycled).map_err(unfit)?;
+        Ok(Self { codec, segments })
+    }
+
+    /// A writer to a file in which each row of blocks stands alone.
+    pub(super) fn in_pieces(
+        shape: Shape,
+        quality: u8,
+        segments: Vec<u8>,
+    ) -> Result<Self, ImageError> {
+        let codec = libjpeg::Writer::new(shape, quality, true, Vec::new()).map_err(unfit)?;
         Ok(Self { codec, segments })
     }
 
@@ -143,6 +153,12 @@ impl Writer {
     }
 }
 
+/// How many of a pixel's `channels` are passed to the encoder: a fourth byte is left out by
+/// libjpeg-turbo itself.
+pub(super) fn passed_channels(channels: usize) -> usize {
+    if channels == 4 { 4 } else { Format::Jpeg.held_channels(channels) }
+}
+
 /// Where the first segment ends, if it is JFIF's, which must be the first.
 fn behind_jfif(file: &[u8]) -> usize {
     match file {
@@ -153,7 +169,7 @@ fn behind_jfif(file: &[u8]) -> usize {
     }
 }
 
-fn unfit(fault: Fault) -> ImageError {
+pub(super) fn unfit(fault: Fault) -> ImageError {
     Format::Jpeg.unfit(fault)
 }
 

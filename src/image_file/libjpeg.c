@@ -139,9 +139,9 @@ int mpix_jpeg_end_reading(struct mpix_jpeg *jpeg)
 }
 
 /* Gets ready to write a file of at most `room` bytes, of pixels of 1 (gray), 3 (RGB) or 4 bytes (RGB and one unused):
- * of colours 4:2:0, with the usual tables, by the accurate DCT. */
+ * of colours 4:2:0, with the usual tables, by the accurate DCT; a restart marker behind so many rows of blocks, if any. */
 int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t room, const unsigned header[3],
-                            int quality)
+                            int quality, int restart_rows)
 {
   struct jpeg_compress_struct *writer = &jpeg->codec.writer;
 
@@ -158,6 +158,7 @@ int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t 
   jpeg_set_defaults(writer);
   jpeg_set_quality(writer, quality, TRUE);
   writer->dct_method = JDCT_ISLOW;
+  writer->restart_in_rows = restart_rows;
   jpeg_start_compress(writer, TRUE);
   return 1;
 }

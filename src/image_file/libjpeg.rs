@@ -37,6 +37,7 @@ unsafe extern "C" {
         room: usize,
         header: *const [c_uint; 3],
         quality: c_int,
+        restart_rows: c_int,
     ) -> c_int;
     fn mpix_jpeg_write_rows(
         jpeg: *mut Opaque,
@@ -186,11 +187,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer of a picture of pixels of 1 byte (gray), 3 (RGB) or 4 (RGB and one that does not
-    /// count), to a file of this quality, 4:2:0, in the memory of `recycled` if that is large enough.
+    /// count), to a file of this quality, 4:2:0, in the memory of `recycled` if that is large enough;
+    /// with a restart marker behind each row of blocks, if these are to stand alone.
     ///
     /// # Panics
     /// When there can be no such picture.
-    pub(super) fn new(shape: Shape, quality: u8, recycled: Vec<u8>) -> Result<Self, Fault> {
+    pub(super) fn new(
+        shape: Shape,
+        quality: u8,
+        is_restarted: bool,
+        recycled: Vec<u8>,
+    ) -> Result<Self, Fault> {
         let (width, height, channels) = shape;
         assert!(matches!(channels, 1 | 3 | 4), "{channels} channels");
         let room = most_bytes(shape).ok_or("it has too many pixels")?;
@@ -202,10 +209,12 @@ impl Writer {
         let mut file = emptied(recycled, room);
         let mut codec = Codec::new(0)?;
         let (header, quality) = ([width, height, channels], c_int::from(quality.clamp(1, 100)));
+        let restart_rows = c_int::from(is_restarted);
         // SAFETY: the codec is one that writes; `file` has that much room, and its memory is freed
         // or moved only when the codec is not called any more.
         codec.call(|jpeg| unsafe {
-            mpix_jpeg_start_writing(jpeg, file.as_mut_ptr(), room, &raw const header, quality)
+            let header = &raw const header;
+            mpix_jpeg_start_writing(jpeg, file.as_mut_ptr(), room, header, quality, restart_rows)
         })?;
         Ok(Self { codec, shape, rows_left: shape.1, file })
     }
@@ -256,5 +265,7 @@ fn most_bytes((width, height, channels): Shape) -> Option<usize> {
     let (width, height) = (c_int::try_from(width).ok()?, c_int::try_from(height).ok()?);
     // SAFETY: it takes any numbers, and gives 0 for those that it does not like.
     let bytes = unsafe { turbojpeg_sys::tj3JPEGBufSize(width, height, subsamp) };
-    usize::try_from(bytes).ok().filter(|&bytes| bytes > 0)
+    let bytes = usize::try_from(bytes).ok().filter(|&bytes| bytes > 0)?;
+    // A marker and padding behind each row of blocks, which have 8 rows at least.
+    Some(bytes + usize::try_from(height).ok()?.div_ceil(8) * 4)
 }

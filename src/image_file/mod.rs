@@ -6,9 +6,9 @@
 //! `png`, `tiff` or plain reading allow it, and written by mpix itself; else the formats go through
 //! `image`.
 //!
-//! A file of PNG, TIFF or PNM is made of pieces ([`Pieces`]), whoever makes it: a piece is encoded
-//! alone, knowing nothing of the others, and joining them ([`Joiner`]) is no work. What a piece is
-//! depends on the size of the picture alone, so that the bytes do, too.
+//! A file of PNG, TIFF or PNM, or of a very large JPEG, is made of pieces ([`Pieces`]), whoever makes
+//! it: a piece is encoded alone, knowing nothing of the others, and joining them ([`Joiner`]) is no
+//! work. What a piece is depends on the size of the picture alone, so that the bytes do, too.
 //!
 //! The EXIF orientation is applied while decoding, and the tag set to 1. Of an animation, the first
 //! frame counts.
@@ -32,11 +32,13 @@ mod encode;
 mod format;
 mod guard;
 mod jpeg;
+mod jpeg_pieces;
 mod jpeg_segments;
 mod libjpeg;
 mod limits;
 mod memory;
 mod metadata;
+mod opened;
 mod orientation;
 mod pieces;
 mod png;
@@ -47,6 +49,7 @@ mod pnm;
 mod raw_rows;
 mod reader;
 mod row_reader;
+mod samples;
 mod source;
 mod tiff;
 mod tiff_header;

@@ -9,8 +9,22 @@ use serde::{Deserialize, Serialize};
 
 use super::encode::{fitting, guarded_encoder, with_channels};
 use super::png_writer::{self, Sum};
-use super::{EncodeOptions, Format, Metadata, pnm, tiff_header};
+use super::{
+    EncodeOptions, Format, Metadata, jpeg, jpeg_pieces, jpeg_segments, memory, pnm, tiff_header,
+};
 use crate::error::ImageError;
+
+/// The most pixels of a JPEG without restart markers, which has OpenCV's bytes.
+const JPEG_WHOLE: usize = 1 << 27;
+
+/// The formats of files in pieces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+enum Kind {
+    Pnm,
+    Tiff,
+    Png,
+    Jpeg,
+}
 
 /// How pixels become a file in pieces.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -18,21 +32,28 @@ pub struct Pieces {
     /// Columns, rows, channels of the pixels.
     shape: (usize, usize, usize),
     rows: usize,
+    kind: Kind,
     options: EncodeOptions,
 }
 
 impl Pieces {
     /// The pieces of a picture of `shape`: columns, rows, channels.
     ///
-    /// None where the format is encoded whole, by one ([`Writer`](super::Writer)): JPEG, WebP, BMP.
+    /// None where the format is encoded whole, by one ([`Writer`](super::Writer)): WebP, BMP, and
+    /// JPEG up to 2^27 pixels, which has OpenCV's bytes.
     #[must_use]
     pub fn new(shape: (usize, usize, usize), options: &EncodeOptions) -> Option<Self> {
-        let rows = match options.format {
-            Format::Tiff | Format::Pnm => 1,
-            Format::Png => png_writer::piece_rows(shape.0 * shape.2),
+        let (width, height, channels) = shape;
+        let (kind, rows) = match options.format {
+            Format::Pnm => (Kind::Pnm, 1),
+            Format::Tiff => (Kind::Tiff, 1),
+            Format::Png => (Kind::Png, png_writer::piece_rows(width * channels)),
+            Format::Jpeg if width.saturating_mul(height) > JPEG_WHOLE => {
+                (Kind::Jpeg, jpeg_pieces::ROWS)
+            }
             Format::Jpeg | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => return None,
         };
-        Some(Self { shape, rows, options: options.clone() })
+        Some(Self { shape, rows, kind, options: options.clone() })
     }
 
     /// Rows of a piece; the last has fewer. A piece begins at a multiple of it.
@@ -48,10 +69,15 @@ impl Pieces {
         if self.passes_pixels_on() {
             return 0;
         }
-        let result = self.most_bytes_of(rows);
-        let beside =
-            if self.is_png() { png_writer::working_bytes(self.row_bytes()) } else { result };
-        (result as u64).saturating_add(beside as u64)
+        let (width, _, channels) = self.shape;
+        let result = self.most_bytes_of(rows) as u64;
+        let beside = match self.kind {
+            // The pixels with other channels.
+            Kind::Pnm | Kind::Tiff => result,
+            Kind::Png => png_writer::working_bytes(self.row_bytes()) as u64,
+            Kind::Jpeg => memory::encode_bytes(width, rows, channels, Format::Jpeg),
+        };
+        result.saturating_add(beside)
     }
 
     /// The file's bytes of whole pieces: those whose `pixels` are the rows from `first_row` on. For
@@ -86,16 +112,24 @@ impl Pieces {
         let end = first_row + rows;
         let is_whole = |row: usize| row.is_multiple_of(self.rows);
         assert!(is_whole(first_row) && (is_whole(end) || end == height), "half a piece");
-        guarded_encoder(self.format(), || {
-            if !self.is_png() {
+        guarded_encoder(self.format(), || match self.kind {
+            Kind::Pnm | Kind::Tiff => {
                 encoded.extend_from_slice(&with_channels(pixels, channels, self.held_channels()));
-                return Ok(());
+                Ok(())
             }
-            let size = (width, channels);
-            let sum = png_writer::append_pieces(pixels, size, first_row == 0, encoded)
-                .map_err(|error| unfit(self.format(), &error))?;
-            encoded.extend(sum.to_bytes());
-            Ok(())
+            Kind::Png => {
+                let size = (width, channels);
+                let sum = png_writer::append_pieces(pixels, size, first_row == 0, encoded)
+                    .map_err(|error| unfit(self.format(), &error))?;
+                encoded.extend(sum.to_bytes());
+                Ok(())
+            }
+            Kind::Jpeg => {
+                let passed = jpeg::passed_channels(channels);
+                let (size, quality) = ((width, passed), self.options.quality);
+                let pixels = with_channels(pixels, channels, passed);
+                jpeg_pieces::append_pieces(&pixels, size, quality, first_row, encoded)
+            }
         })
     }
 
@@ -120,10 +154,13 @@ impl Pieces {
 
     /// The most bytes that pieces of so many rows have, encoded.
     fn most_bytes_of(&self, rows: usize) -> usize {
-        if self.is_png() {
-            return png_writer::most_bytes(rows, self.row_bytes()).saturating_add(Sum::BYTES);
+        let pixels = self.shape.0.saturating_mul(rows);
+        match self.kind {
+            Kind::Pnm | Kind::Tiff => pixels.saturating_mul(self.held_channels()),
+            Kind::Png => png_writer::most_bytes(rows, self.row_bytes()).saturating_add(Sum::BYTES),
+            // As for whole files, and a marker before each row of blocks.
+            Kind::Jpeg => pixels.saturating_mul(3).saturating_add(rows),
         }
-        self.shape.0.saturating_mul(rows).saturating_mul(self.held_channels())
     }
 
     fn held_channels(&self) -> usize {
@@ -132,17 +169,14 @@ impl Pieces {
 
     /// Whether pixels are in the file as they are given.
     fn passes_pixels_on(&self) -> bool {
-        !self.is_png() && self.held_channels() == self.shape.2
-    }
-
-    fn is_png(&self) -> bool {
-        self.format() == Format::Png
+        let is_raw = matches!(self.kind, Kind::Pnm | Kind::Tiff);
+        is_raw && self.held_channels() == self.shape.2
     }
 }
 
 /// Joins encoded pieces, in their order, to a file. No byte is changed once it was given out.
 pub struct Joiner {
-    format: Format,
+    kind: Kind,
     /// Of the pieces so far, where the file ends with one.
     sum: Sum,
 }
@@ -153,22 +187,24 @@ impl Joiner {
     /// # Errors
     /// When the format's limits are exceeded ([`Format::check_fits`]).
     pub fn new(pieces: &Pieces, metadata: &Metadata) -> Result<(Self, Vec<u8>), ImageError> {
-        let Pieces { shape: (width, height, channels), options, .. } = pieces;
+        let Pieces { shape: (width, height, channels), kind, options, .. } = pieces;
         let format = options.format;
         format.check_fits(*width, *height, *channels)?;
         let (icc, exif) = fitting(metadata, *channels, options);
         let held = (*width, *height, pieces.held_channels());
-        let start = match format {
-            Format::Tiff => tiff_header::header(held, icc),
-            Format::Pnm => pnm::header(held).into_bytes(),
-            Format::Png => {
+        let start = match kind {
+            Kind::Pnm => pnm::header(held).into_bytes(),
+            Kind::Tiff => tiff_header::header(held, icc),
+            Kind::Png => {
                 png_writer::header(held, icc, exif).map_err(|error| unfit(format, &error))?
             }
-            Format::Jpeg | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => {
-                unreachable!("it has no pieces")
+            Kind::Jpeg => {
+                let shape = (*width, *height, jpeg::passed_channels(*channels));
+                let segments = jpeg_segments::of_blocks(icc, exif);
+                guarded_encoder(format, || jpeg_pieces::header(shape, options.quality, segments))?
             }
         };
-        Ok((Self { format, sum: Sum::START }, start))
+        Ok((Self { kind: *kind, sum: Sum::START }, start))
     }
 
     /// Takes what [`Pieces::encode`] gave for the next pieces; gives the bytes to append to the file.
@@ -182,11 +218,11 @@ impl Joiner {
 
     /// How many bytes of `encoded`, from its start, belong to the file.
     pub(super) fn take(&mut self, encoded: &[u8]) -> Result<usize, ImageError> {
-        if self.format != Format::Png {
+        if self.kind != Kind::Png {
             return Ok(encoded.len());
         }
         let Some((of_file, sum)) = encoded.split_last_chunk() else {
-            return Err(self.format.unfit("a piece of it is cut off".to_owned()));
+            return Err(Format::Png.unfit("a piece of it is cut off".to_owned()));
         };
         self.sum = self.sum.then(Sum::from_bytes(*sum));
         Ok(of_file.len())
@@ -197,13 +233,33 @@ impl Joiner {
     /// # Errors
     /// When they cannot be made.
     pub fn end(self) -> Result<Vec<u8>, ImageError> {
-        if self.format != Format::Png {
-            return Ok(Vec::new());
+        match self.kind {
+            Kind::Pnm | Kind::Tiff => Ok(Vec::new()),
+            Kind::Png => png_writer::end(self.sum).map_err(|error| unfit(Format::Png, &error)),
+            Kind::Jpeg => Ok(jpeg_pieces::end()),
         }
-        png_writer::end(self.sum).map_err(|error| unfit(self.format, &error))
     }
 }
 
 fn unfit(format: Format, error: &io::Error) -> ImageError {
     format.unfit(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jpeg_is_made_of_pieces_when_it_is_very_large() {
+        let options = EncodeOptions { format: Format::Jpeg, quality: 95, strip: false };
+        assert!(Pieces::new((1 << 14, 1 << 13, 3), &options).is_none());
+        let pieces = Pieces::new((1 << 14, (1 << 13) + 1, 4), &options).unwrap();
+        assert_eq!(pieces.rows(), 16);
+        let (mut joiner, start) = Joiner::new(&pieces, &Metadata::default()).unwrap();
+        assert_eq!(start[..4], [0xFF, 0xD8, 0xFF, 0xE0]);
+        let encoded = pieces.encode(16, vec![90; 16 * (4 << 14)]).unwrap();
+        assert_eq!(encoded[..2], [0xFF, 0xD0]);
+        assert_eq!(joiner.add(encoded.clone().into()).unwrap(), encoded);
+        assert_eq!(joiner.end().unwrap(), [0xFF, 0xD9]);
+    }
 }

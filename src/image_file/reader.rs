@@ -6,7 +6,8 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::decode::{Opened, OpenedJpeg, Opening, guarded_decoder, sniff};
+use super::decode::{guarded_decoder, sniff};
+use super::opened::{Opened, OpenedJpeg, Opening};
 use super::row_reader::RowReader;
 use super::source::Source;
 use super::{DecodeOptions, Format, Metadata, Picture};

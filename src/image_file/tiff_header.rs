@@ -103,10 +103,8 @@ fn fields(
         numbers(284, Kind::Short, [1]),
         numbers(296, Kind::Short, [1]),
     ];
-    if channels == 4 {
-        // Alpha that the colours are not multiplied with.
-        fields.push(numbers(338, Kind::Short, [2]));
-    }
+    // No field says that a fourth sample is alpha: OpenCV, which writes none either, would multiply the
+    // colours with it as it reads them.
     fields.push(numbers(339, Kind::Short, vec![1; channels]));
     fields.extend(icc.map(|icc| Field(34_675, Kind::Undefined, icc.len(), icc.to_vec())));
     fields

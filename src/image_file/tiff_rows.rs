@@ -14,9 +14,11 @@ use tiff::tags::{
 };
 use tiff::{ColorType, TiffError};
 
-use super::decode::{DECODER_MEMORY, from_image, gather_upper_bytes};
+use super::decode::from_image;
+use super::opened::DECODER_MEMORY;
 use super::raw_rows::Places;
 use super::row_reader::{RowPlan, RowReader};
+use super::samples::gather_upper_bytes;
 use super::source::ReadSeek;
 use super::{Format, memory};
 use crate::error::ImageError;

@@ -103,16 +103,15 @@ impl<'m> Writer<'m> {
         let (width, height, channels) = shape;
         let format = options.format;
         format.check_fits(width, height, channels)?;
-        let rows = if format == Format::Jpeg {
-            // A fourth byte is left out by libjpeg-turbo itself.
-            let passed = if channels == 4 { 4 } else { format.held_channels(channels) };
+        let rows = if let Some(pieces) = Pieces::new(shape, options) {
+            Taken::Pieces(Joined::new(pieces, metadata, recycled)?)
+        } else if format == Format::Jpeg {
+            let passed = jpeg::passed_channels(channels);
             let (icc, exif) = fitting(metadata, channels, options);
             let segments = jpeg_segments::of_blocks(icc, exif);
             let shape = (width, height, passed);
             let start = || jpeg::Writer::new(shape, options.quality, segments, recycled);
             Taken::Jpeg(guarded_encoder(format, start)?, passed)
-        } else if let Some(pieces) = Pieces::new(shape, options) {
-            Taken::Pieces(Joined::new(pieces, metadata, recycled)?)
         } else {
             Taken::Pixels(emptied(recycled, width * height * channels))
         };
