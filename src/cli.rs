@@ -228,7 +228,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Distribute::Auto)]
     pub distribute: Distribute,
 
-    /// Rows of a band; default: several bands for each rank
+    /// Rows of a band, in whole pieces of the output's format; default: some megabytes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub band_rows: Option<u64>,
 
@@ -360,6 +360,6 @@ pub enum Distribute {
     Auto,
     /// Whole files: each rank decodes, filters and encodes
     Images,
-    /// Bands of rows with their halo: rank 0 decodes and encodes
+    /// Bands of rows with their halo: rank 0 reads and writes, all ranks filter and encode
     Bands,
 }

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use self::account::Written;
 use self::account::broken;
+pub use self::bands::FromSource;
 use self::earlier::Verdict;
 use self::preparation::prepare;
 use self::reading::Loaded;
@@ -31,7 +32,7 @@ use self::run::{Run, WriteFailure};
 use self::watchers::print_line;
 use crate::error::{BugError, Error, ImageError, exit};
 use crate::events::{Entry, RunEvent};
-use crate::journal::{JournalError, LeaseError};
+use crate::journal::{Identity, JournalError, LeaseError};
 use crate::plan::Job;
 use crate::transport::message::{Message, ToRank, ToRank0};
 use crate::transport::{Hub, next_event};
@@ -53,6 +54,12 @@ pub enum Event {
     Reading(usize),
     /// A file was read, or could not be.
     Read(usize, Result<Loaded, ImageError>),
+    /// The thread that reads an image in bands says something.
+    Source(usize, FromSource),
+    /// What the journal knows a file in bands by is known, or cannot be found out.
+    Identified(usize, Result<Identity, ImageError>),
+    /// A band of an image was written.
+    Sunk(usize),
     /// A result was written, or could not be.
     Written(usize, Result<Written, WriteFailure>),
     /// The records of these files last, or cannot be made to.

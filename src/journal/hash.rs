@@ -1,6 +1,7 @@
 //! Hashes: of an input's content, of settings, of an output.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,14 @@ impl ContentHash {
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
         Self(*blake3::hash(content).as_bytes())
+    }
+
+    /// The hash of what `reader` gives, to its end.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_reader(reader: impl Read) -> io::Result<Self> {
+        Ok(Self(*blake3::Hasher::new().update_reader(reader)?.finalize().as_bytes()))
     }
 }
 
@@ -39,6 +48,23 @@ impl OutputHash {
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
         Self(Sha256::digest(content).into())
+    }
+}
+
+/// Makes an [`OutputHash`] of content that comes piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct OutputHasher(Sha256);
+
+impl OutputHasher {
+    /// Takes the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all of them.
+    #[must_use]
+    pub fn end(self) -> OutputHash {
+        OutputHash(self.0.finalize().into())
     }
 }
 
@@ -91,6 +117,11 @@ mod tests {
             ContentHash::of(b"").to_string(),
             "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
         );
+        let mut hasher = OutputHasher::default();
+        hasher.add(b"a");
+        hasher.add(b"bc");
+        assert_eq!(hasher.end(), OutputHash::of(b"abc"));
+        assert_eq!(ContentHash::of_reader(&b"abc"[..]).unwrap(), ContentHash::of(b"abc"));
         assert_ne!(SettingsHash::of("gray"), SettingsHash::of("gray "));
     }
 }

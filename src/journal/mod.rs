@@ -41,7 +41,7 @@ use std::path::{Path, PathBuf};
 pub use append::{Journal, Syncer};
 pub use error::{JournalError, LeaseError};
 pub use frame::{MOST_PAYLOAD, VERSION};
-pub use hash::{ContentHash, OutputHash, SettingsHash};
+pub use hash::{ContentHash, OutputHash, OutputHasher, SettingsHash};
 pub use launch_id::{LAUNCH_VARIABLE, LaunchId, NoLaunchId};
 pub use lease::{Holder, Lease, LeaseName, Seen, TIME_TO_LIVE};
 pub use process::start_of;

@@ -211,16 +211,16 @@ impl Account {
         }
     }
 
-    /// This file has been read, and decoded if it is to be cut into bands.
-    pub(crate) fn read(
-        &mut self,
-        image: usize,
-        identity: Identity,
-        (read, decode): (Duration, Duration),
-    ) {
+    /// This file has been read, or is about to be in bands.
+    pub(crate) fn read(&mut self, image: usize, identity: Option<Identity>, read: Duration) {
         let file = self.track(image);
-        (file.identity, file.worked_on) = (Some(identity), None);
-        (file.stages.read, file.stages.decode) = (milliseconds(read), milliseconds(decode));
+        (file.identity, file.worked_on) = (identity, None);
+        file.stages.read = milliseconds(read);
+    }
+
+    /// What the journal knows this file by is known.
+    pub(crate) fn identified(&mut self, image: usize, identity: Identity) {
+        self.track(image).identity = Some(identity);
     }
 
     /// This file is at a rank from now on.
@@ -254,11 +254,9 @@ impl Account {
         self.watchers.band_done(rank, pixels);
     }
 
-    /// All bands of this file have come back.
-    pub(crate) fn joined(&mut self, image: usize) {
-        if let Some(file) = self.put_down(image) {
-            file.stages.filter = milliseconds(file.given.elapsed());
-        }
+    /// This file, in bands, has been read and decoded, which took so long.
+    pub(crate) fn decoded(&mut self, image: usize, decode: Duration) {
+        self.track(image).stages.decode = milliseconds(decode);
     }
 
     /// The file that somebody has worked on for longest, if that is longer than `limit`, without a
@@ -279,6 +277,12 @@ impl Account {
         file.ending = Some((Ending::Done { pixels, output_bytes }, Instant::now()));
         file.stages.encode += milliseconds(written.encode);
         file.stages.write = milliseconds(written.write);
+        if file.distribution == Distribution::Bands {
+            // All at a time: what rank 0's threads did not take went to the ranks.
+            let Stages { decode, encode, write, .. } = file.stages;
+            let all = milliseconds(file.given.elapsed());
+            file.stages.filter = (all - decode - encode - write).max(0.0);
+        }
         let record = Record::Done(Done {
             input,
             output: entry.output.clone(),

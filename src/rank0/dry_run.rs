@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::reading::Reading;
 use crate::error::{ImageError, on_one_line, with_causes};
 use crate::events::megapixels;
-use crate::plan::{Footprint, ImageShape, Share, band_bytes, band_rows};
+use crate::plan::{Footprint, ImageShape, Share, band_bytes, flows};
 use crate::source::Entry;
 
 #[derive(Default)]
@@ -73,12 +73,12 @@ fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Re
 
 /// Bands that the first round cuts an image into, and bytes that one takes on its rank.
 fn bands_of(reading: &Reading, shape: &ImageShape) -> (usize, u64) {
-    let Some(round) = reading.chain.rounds().first() else { return (0, 0) };
-    let (width, height, channels) = (shape.width, shape.height, shape.channels);
-    let (cluster, wanted) = (&reading.cluster, reading.job.settings.band_rows);
-    let rows = band_rows(round, (width, height, channels), cluster, wanted);
-    let input = round.input_rows(0..rows, height).len();
-    (height.div_ceil(rows), band_bytes(round, (width, channels), input, rows))
+    let Reading { chain, cluster, job, .. } = reading;
+    let flows = flows(shape, chain, (cluster, cluster.rank0_hold()), job.settings.band_rows);
+    let (Some(round), Some(flow)) = (chain.rounds().first(), flows.first()) else { return (0, 0) };
+    let input = round.input_rows(0..flow.rows, shape.height).len();
+    let band = band_bytes(round, (shape.width, shape.channels), input, flow.rows);
+    (shape.height.div_ceil(flow.rows), band)
 }
 
 type ImagePlan = (ImageShape, Share, Footprint);

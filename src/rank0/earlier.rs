@@ -76,6 +76,15 @@ impl Earlier {
         }
     }
 
+    /// Whether an earlier run may have made the result of the same `bytes` bytes.
+    pub(crate) fn may_have_done(&self, entry: &Entry, bytes: u64, job: &Job) -> bool {
+        self.state.done(&entry.key()).is_some_and(|done| {
+            done.input.bytes == bytes
+                && done.settings == self.settings
+                && is_there(done, entry, job)
+        })
+    }
+
     /// The earlier result for the same bytes, whatever the file's time says now.
     pub(crate) fn same_content(
         &self,

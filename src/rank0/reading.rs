@@ -1,4 +1,4 @@
-//! One file from the disk into memory: its header, how it is shared out, its bytes or its pixels.
+//! One file from the disk into memory: its header, how it is shared out, and its bytes unless it is read in bands.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bands::FromStart;
 use super::budget::{Budget, Permit};
 use super::earlier::{Earlier, modified_ns};
 use crate::error::ImageError;
-use crate::image_file::{self, Format, Header, Picture};
+use crate::image_file::{self, Format, Header};
 use crate::journal::{ContentHash, Done, Identity};
 use crate::ops::chain::Chain;
 use crate::plan::{Cluster, Footprint, ImageShape, Job, Share, choose};
@@ -33,12 +34,12 @@ pub struct Loaded {
     pub(crate) format: Format,
     pub(crate) need: Footprint,
     pub(crate) permit: Permit,
-    /// Bytes of its pixels, decoded.
-    pub(crate) pixel_bytes: usize,
-    pub(crate) identity: Identity,
+    pub(crate) shape: ImageShape,
+    /// Known later if it is read in bands.
+    pub(crate) identity: Option<Identity>,
     pub(crate) content: Content,
-    /// How long it was read and hashed, and how long decoded.
-    pub(crate) times: (Duration, Duration),
+    /// How long it was read and hashed.
+    pub(crate) time: Duration,
 }
 
 /// What was read of it.
@@ -46,8 +47,8 @@ pub struct Loaded {
 pub(crate) enum Content {
     /// The file, for a rank that takes it whole.
     File(Vec<u8>),
-    /// The pixels, to be cut into bands.
-    Picture(Picture),
+    /// Nothing yet: it is read in bands.
+    InBands(File),
     /// Nothing: an earlier run has made its result, of the same bytes.
     DoneBefore(Box<Done>),
 }
@@ -69,24 +70,40 @@ impl Reading {
         let permit = self.budget.take(held);
         goes_on();
         let began = Instant::now();
-        let bytes = read_all(&mut file, shape.file_bytes).map_err(ImageError::Unreadable)?;
-        let identity = Identity {
-            path: entry.key(),
-            bytes: shape.file_bytes,
-            modified_ns: modified_ns(&file.metadata().map_err(ImageError::Unreadable)?),
-            content: ContentHash::of(&bytes),
-        };
-        let pixel_bytes = shape.width * shape.height * shape.channels;
-        let read = began.elapsed();
-        let content = match (self.earlier.same_content(&identity, entry, &self.job), share) {
-            (Some(done), _) => Content::DoneBefore(Box::new(done)),
-            (None, Share::Image) => Content::File(bytes),
-            (None, Share::Bands) => {
-                Content::Picture(image_file::decode(&bytes, &self.job.work.decode, Vec::new())?)
+        let (identity, content) = match share {
+            Share::Image => {
+                let bytes =
+                    read_all(&mut file, shape.file_bytes).map_err(ImageError::Unreadable)?;
+                let identity = identity(entry, &file, shape.file_bytes, ContentHash::of(&bytes))?;
+                (Some(identity), Content::File(bytes))
             }
+            // Only then is it worth a wait.
+            Share::Bands if self.earlier.may_have_done(entry, shape.file_bytes, &self.job) => {
+                let identity = self.identify(entry, &file, shape.file_bytes)?;
+                (Some(identity), Content::InBands(file))
+            }
+            Share::Bands => (None, Content::InBands(file)),
         };
-        let times = (read, began.elapsed().saturating_sub(read));
-        Ok(Loaded { format, need, permit, pixel_bytes, identity, content, times })
+        let done = identity
+            .as_ref()
+            .and_then(|identity| self.earlier.same_content(identity, entry, &self.job));
+        let content = done.map_or(content, |done| Content::DoneBefore(Box::new(done)));
+        Ok(Loaded { format, need, permit, shape, identity, content, time: began.elapsed() })
+    }
+
+    /// What the journal knows the `bytes` first bytes of a file by.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn identify(
+        &self,
+        entry: &Entry,
+        file: &File,
+        bytes: u64,
+    ) -> Result<Identity, ImageError> {
+        let content = FromStart::new(file, bytes);
+        let content = ContentHash::of_reader(content).map_err(ImageError::Unreadable)?;
+        identity(entry, file, bytes, content)
     }
 
     /// The header of a file, checked against all limits that it can be checked against.
@@ -108,7 +125,8 @@ impl Reading {
         let channels = self.chain.output_channels(header.channels);
         let format = self.format_of(&header);
         format.check_fits(width, height, channels)?;
-        Ok((header, ImageShape::new(&header, file_bytes, channels, format)))
+        let options = self.job.work.encode_options(format);
+        Ok((header, ImageShape::new(&header, file_bytes, channels, &options)))
     }
 
     /// The format that a file with this header is written in.
@@ -121,11 +139,22 @@ impl Reading {
     /// # Errors
     /// When no rank has the memory for it, or one may not have so much.
     pub(crate) fn share(&self, shape: &ImageShape) -> Result<(Share, Footprint), ImageError> {
-        let wanted = self.job.settings.distribution;
+        let settings = &self.job.settings;
+        let wanted = (settings.distribution, settings.band_rows);
         let (share, need) = choose(shape, &self.chain, &self.cluster, self.entries, wanted)?;
         self.job.work.decode.limits.check_memory(need.on_one_rank(share))?;
         Ok((share, need))
     }
+}
+
+fn identity(
+    entry: &Entry,
+    file: &File,
+    bytes: u64,
+    content: ContentHash,
+) -> Result<Identity, ImageError> {
+    let found = file.metadata().map_err(ImageError::Unreadable)?;
+    Ok(Identity { path: entry.key(), bytes, modified_ns: modified_ns(&found), content })
 }
 
 /// Without `--format` the name says what is written: it must not lie.

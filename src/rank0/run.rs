@@ -1,6 +1,7 @@
 //! One run: from a list of files to a result or a failure for each.
 
 mod deadline;
+mod in_bands;
 mod results;
 mod stop;
 
@@ -112,6 +113,7 @@ impl<'a> Run<'a> {
             Err(error) => {
                 if let Error::Output(OutputError::Lost { .. }) = error {
                     // No later run tidies up after this one: it is the later one that it lost to.
+                    self.in_bands.clear();
                     self.writers.close(LAST_WRITES);
                 }
                 self.account.broken_off(&error);
@@ -172,7 +174,7 @@ impl<'a> Run<'a> {
         let cluster = &self.reading.cluster;
         let ahead = cluster.ranks.len() * AHEAD_PER_RANK
             + cluster.threads().div_ceil(THREADS_PER_FILE_AHEAD);
-        while self.stop.is_none() && self.being_read.len() + self.ready.len() < ahead {
+        while self.stop.is_none() && self.ahead() < ahead {
             let Some(image) = self.queue.next(self.account.under_way()) else { break };
             self.account.begin(image)?;
             self.being_read.insert(image);
@@ -189,14 +191,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Files that are read or have been, and are at no rank or at all of them.
+    fn ahead(&self) -> usize {
+        self.being_read.len() + self.ready.len() + self.in_bands.len()
+    }
+
     /// Gives work to ranks that have less than they can do, bands first.
     fn hand_out(&mut self) -> Result<(), BugError> {
-        while let Some(index) = self.in_bands.iter().position(BandImage::has_next) {
-            let Some(rank) = self.hands.for_band(self.in_bands[index].next_bytes()) else {
-                return Ok(());
-            };
-            self.give_band(index, rank)?;
-        }
+        self.hand_out_bands()?;
         while let Some((index, rank)) = self.next_image() {
             self.give_image(index, rank)?;
         }
@@ -215,14 +217,6 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn give_band(&mut self, index: usize, rank: usize) -> Result<(), BugError> {
-        let bands = &mut self.in_bands[index];
-        let bytes = bands.next_bytes();
-        let Some(message) = bands.hand_out(rank) else { return Ok(()) };
-        self.hands.give_band(rank, bytes);
-        self.desk.hub.send(rank, message)
-    }
-
     fn give_image(&mut self, index: usize, rank: usize) -> Result<(), BugError> {
         let Some((image, loaded)) = self.ready.remove(index) else { return Ok(()) };
         let Content::File(file) = loaded.content else { return Ok(()) };
@@ -231,7 +225,8 @@ impl<'a> Run<'a> {
         self.account.given(image, rank);
         self.given.insert(image, Given { rank, bytes, permit: loaded.permit });
         let name = self.entries[image].input.display().to_string();
-        let (format, pixel_bytes) = (loaded.format, loaded.pixel_bytes);
+        let (format, shape) = (loaded.format, loaded.shape);
+        let pixel_bytes = shape.width * shape.height * shape.channels;
         let header = ToRank::Image { image, name, format, pixel_bytes };
         self.desk.hub.send(rank, Message::new(header, file))
     }
@@ -252,8 +247,18 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            Event::Written(image, Ok(written)) => self.account.done(image, &written)?,
-            Event::Written(image, Err(failure)) => self.take_write_failure(image, failure)?,
+            Event::Source(image, said) => self.take_source(image, said)?,
+            Event::Identified(image, identity) => self.take_identity(image, identity)?,
+            Event::Sunk(image) => self.take_sunk(image),
+            Event::Written(image, _) if self.given_up.contains(&image) => {}
+            Event::Written(image, Ok(written)) => {
+                self.bands_written(image);
+                self.account.done(image, &written)?;
+            }
+            Event::Written(image, Err(failure)) => {
+                self.drop_bands(image)?;
+                self.take_write_failure(image, failure)?;
+            }
             Event::Recorded(images) => self.account.recorded(images)?,
             Event::Message(from, message) => self.take_message(from, message)?,
             Event::Log(level, text) => self.account.message(0, level, text),
@@ -272,14 +277,12 @@ impl<'a> Run<'a> {
         match loaded.content {
             Content::DoneBefore(done) => return self.account.done_again(image, *done),
             Content::File(_) => {
-                self.account.read(image, loaded.identity.clone(), loaded.times);
+                self.account.read(image, loaded.identity.clone(), loaded.time);
                 self.ready.push_back((image, loaded));
             }
-            Content::Picture(picture) => {
-                self.account.read(image, loaded.identity, loaded.times);
-                self.account.in_bands(image);
-                let parts = (picture, loaded.format, loaded.permit);
-                self.in_bands.push(BandImage::new(image, parts, Arc::clone(&self.reading)));
+            Content::InBands(_) => {
+                self.account.read(image, loaded.identity.clone(), loaded.time);
+                self.start_bands(image, loaded);
             }
         }
         Ok(())

@@ -57,6 +57,22 @@ impl Threads {
         let _ = self.tasks.send((name, Box::new(task)));
     }
 
+    /// Has a thread of its own carry out a task that waits for others: in a queue it could wait for
+    /// those behind it. It need not tell how it ends.
+    pub(crate) fn add_alone(
+        &self,
+        name: String,
+        task: impl FnOnce() -> Option<Event> + Send + 'static,
+    ) {
+        let (queue, events) = (Arc::clone(&self.queue), self.events.clone());
+        std::thread::spawn(move || {
+            if let Some(Some(event)) = carry_out(&queue, name, task) {
+                // Rank 0 hears of it when it is there to hear.
+                let _ = events.send(event);
+            }
+        });
+    }
+
     /// Begins no more tasks, and waits until those in hand have ended, for `limit` at most.
     pub(crate) fn close(&self, limit: Duration) {
         self.queue.is_closed.store(true, Ordering::SeqCst);
@@ -71,19 +87,29 @@ fn work(queue: &Queue, events: &Sender<Event>) {
     loop {
         let next = queue.tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((name, task)) = next else { return };
-        // First counted, then asked: who closes the queue sees it or is seen.
-        queue.in_hand.fetch_add(1, Ordering::SeqCst);
-        if queue.is_closed.load(Ordering::SeqCst) {
-            queue.in_hand.fetch_sub(1, Ordering::SeqCst);
-            return;
-        }
-        let event = std::panic::catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|panic| {
-            let panic = panic_text(panic.as_ref());
-            Event::Broken(BugError::Panic { rank: 0, work: name, panic }.into())
-        });
-        queue.in_hand.fetch_sub(1, Ordering::SeqCst);
-        if events.send(event).is_err() {
+        let Some(event) = carry_out(queue, name, || Some(task())) else { return };
+        if event.is_some_and(|event| events.send(event).is_err()) {
             return;
         }
     }
+}
+
+/// What a task has to say; none at all if no more may begin.
+fn carry_out(
+    queue: &Queue,
+    name: String,
+    task: impl FnOnce() -> Option<Event>,
+) -> Option<Option<Event>> {
+    // First counted, then asked: who closes the queue sees it or is seen.
+    queue.in_hand.fetch_add(1, Ordering::SeqCst);
+    if queue.is_closed.load(Ordering::SeqCst) {
+        queue.in_hand.fetch_sub(1, Ordering::SeqCst);
+        return None;
+    }
+    let event = std::panic::catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|panic| {
+        let panic = panic_text(panic.as_ref());
+        Some(Event::Broken(BugError::Panic { rank: 0, work: name, panic }.into()))
+    });
+    queue.in_hand.fetch_sub(1, Ordering::SeqCst);
+    Some(event)
 }

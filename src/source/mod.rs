@@ -4,4 +4,4 @@ mod list;
 mod output;
 
 pub use list::{Entry, list};
-pub use output::{remove_temporaries, write_whole};
+pub use output::{NewFile, remove_temporaries, write_whole};

@@ -50,6 +50,8 @@ pub struct BandHeader {
     pub channels: usize,
     /// Rows of the image.
     pub height: usize,
+    /// The format in which the rows that are made are encoded as pieces, if they are to be.
+    pub format: Option<Format>,
 }
 
 /// From rank 0 to a rank.
@@ -167,12 +169,23 @@ pub enum ToRank0 {
         /// What became of it.
         result: ImageResult,
     },
-    /// Rows are filtered. Payload: the pixels.
+    /// Rows are filtered. Payload: the pixels, or what they are encoded to.
     Band {
         /// The image.
         image: usize,
         /// The band.
         band: usize,
+    },
+    /// Rows cannot be encoded.
+    BandFailed {
+        /// The image.
+        image: usize,
+        /// The band.
+        band: usize,
+        /// How to count it.
+        kind: FailureKind,
+        /// Why, for people.
+        reason: String,
     },
     /// Rows are summarized, and wait for their share. Payload: a list of partials.
     Partials {
@@ -184,7 +197,7 @@ pub enum ToRank0 {
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"mpix");
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Frame<H> {

@@ -1,17 +1,15 @@
 //! What ranks answer, and results on their way to the disk.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::Run;
 use crate::error::{BugError, Error, ImageError};
-use crate::image_file::{self, EncodeOptions};
 use crate::journal::OutputHash;
 use crate::rank0::Event;
 use crate::rank0::account::Written;
-use crate::rank0::bands::BandImage;
 use crate::rank0::budget::Permit;
 use crate::rank0::lease_keeper::is_loss;
 use crate::source::write_whole;
@@ -20,9 +18,9 @@ use crate::transport::message::{ImageResult, Message, ToRank0};
 /// Why a result is not there.
 #[derive(Debug)]
 pub struct WriteFailure {
-    pub(super) error: ImageError,
+    pub(crate) error: ImageError,
     /// Bytes that were to be written.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Run<'_> {
@@ -43,6 +41,7 @@ impl Run<'_> {
             }
             ToRank0::Image { image, .. }
             | ToRank0::Band { image, .. }
+            | ToRank0::BandFailed { image, .. }
             | ToRank0::Partials { image, .. }
                 if self.given_up.contains(&image) => {}
             ToRank0::Image { image, result } => {
@@ -51,16 +50,15 @@ impl Run<'_> {
             }
             ToRank0::Band { image, band } => {
                 self.account.answered(image);
-                self.take_band(from, (image, band), &message.payload)?
+                self.take_band(from, (image, band), message.payload)?;
+            }
+            ToRank0::BandFailed { image, band, kind, reason } => {
+                self.account.answered(image);
+                self.take_band_failure(from, (image, band), (kind, &reason))?;
             }
             ToRank0::Partials { image, band } => {
                 self.account.answered(image);
-                let bands = self.bands_of(from, image)?;
-                let shares = bands.take_partials((from, band), &message.payload)?;
-                self.hands.end_band_work(from);
-                for (rank, share) in shares {
-                    self.desk.hub.send(rank, share)?;
-                }
+                self.take_partials(from, (image, band), &message.payload)?;
             }
         }
         Ok(())
@@ -79,88 +77,33 @@ impl Run<'_> {
         match result {
             ImageResult::Done { pixels, times } => {
                 self.account.came_back(image, times);
-                self.write(image, given.permit, pixels, move || Ok(file));
+                self.write(image, given.permit, pixels, file);
             }
             ImageResult::Failed { kind, reason } => self.account.fail(image, kind, &reason)?,
         }
         Ok(())
     }
 
-    fn take_band(
-        &mut self,
-        from: usize,
-        (image, band): (usize, usize),
-        rows: &Bytes,
-    ) -> Result<(), Error> {
-        let bands = self.bands_of(from, image)?;
-        let (bytes, is_summarized) = (bands.bytes_of(band), bands.is_summarized());
-        let pixels = bands.pixels_of(band);
-        let done = bands.take_rows((from, band), rows)?;
-        if !is_summarized {
-            self.hands.end_band_work(from);
-        }
-        self.hands.end_band_memory(from, bytes);
-        self.account.band_done(from, pixels);
-        if let Some((pixels, channels)) = done {
-            self.account.joined(image);
-            self.encode(image, pixels, channels);
-        }
-        Ok(())
-    }
-
-    fn bands_of(&mut self, from: usize, image: usize) -> Result<&mut BandImage, BugError> {
-        let unknown = BugError::Message { from, what: "it speaks of an image that it never had" };
-        self.in_bands.iter_mut().find(|bands| bands.image == image).ok_or(unknown)
-    }
-
-    /// Encodes and writes an image that came back in bands.
-    fn encode(&mut self, image: usize, pixels: Bytes, channels: usize) {
-        let Some(index) = self.in_bands.iter().position(|bands| bands.image == image) else {
-            return;
-        };
-        let bands = self.in_bands.remove(index);
-        let work = &self.reading.job.work;
-        let options =
-            EncodeOptions { format: bands.format, quality: work.quality, strip: work.strip };
-        let (width, height, metadata) = (bands.width, bands.height, bands.metadata);
-        let count = width as u64 * height as u64;
-        self.write(image, bands.permit, count, move || {
-            image_file::encode(&pixels, width, height, channels, &metadata, &options)
-                .map(Bytes::from)
-        });
-    }
-
-    /// Has a thread make a file and write it; `permit` is for the memory that it takes meanwhile.
-    fn write(
-        &self,
-        image: usize,
-        permit: Permit,
-        pixels: u64,
-        file: impl FnOnce() -> Result<Bytes, ImageError> + Send + 'static,
-    ) {
+    /// Has a thread write a file; `permit` is for the memory that it takes meanwhile.
+    fn write(&self, image: usize, permit: Permit, pixels: u64, file: Bytes) {
         let (reading, entries) = (Arc::clone(&self.reading), Arc::clone(&self.entries));
         let hold = self.account.hold().clone();
         let name = self.entries[image].output.display().to_string();
         self.writers.add(name, move || {
             let (root, name) = (&reading.job.settings.output, &entries[image].output);
-            let began = Instant::now();
-            let made = file().map_err(|error| WriteFailure { error, bytes: 0 });
-            let encode = began.elapsed();
             if let Err(error) = hold.check()
                 && is_loss(&error)
             {
                 return Event::LeaseTrouble(error);
             }
-            let written = made.and_then(|file| {
-                let (bytes, sha256) = (file.len() as u64, OutputHash::of(&file));
+            let began = Instant::now();
+            let (bytes, sha256) = (file.len() as u64, OutputHash::of(&file));
+            let written = write_whole(root, name, &file).map_err(|source| {
                 let path = root.join(name);
-                write_whole(root, name, &file).map_err(|source| WriteFailure {
-                    error: ImageError::CannotWrite { path, source },
-                    bytes,
-                })?;
-                let write = began.elapsed().saturating_sub(encode);
-                Ok(Written { pixels, bytes, sha256, encode, write })
+                WriteFailure { error: ImageError::CannotWrite { path, source }, bytes }
             });
+            let (encode, write) = (Duration::ZERO, began.elapsed());
+            let written = written.map(|()| Written { pixels, bytes, sha256, encode, write });
             drop(permit);
             // Whoever has the directory now may have taken the temporary file for a dead run's.
             if written.is_err()
