@@ -357,7 +357,9 @@ impl<'r> Opened<'r> {
         let decoder_bytes =
             memory::of_decoder(format, decoder.as_ref(), webp).saturating_add(png.stored);
         let stored = Stored { decoder_bytes, ..stored(format, decoder.as_ref(), gray_palette)? };
-        let beside_rows = rows.as_ref().map(|plan| plan.bytes(stored.row_bytes() as u64));
+        let row_bytes = stored.row_bytes() as u64;
+        let beside_rows =
+            rows.as_ref().map(|plan| plan.bytes(row_bytes).saturating_add(png.stored));
         let stored = Stored { beside_rows, ..stored }.checked(options)?;
         let limits = limits(format, decoder.as_ref());
         let (orientation, metadata) = describe(format, decoder.as_mut(), tiff_profile, options)?;
@@ -450,6 +452,7 @@ fn beside_pixels<R: BufRead + Seek>(
             let most_profile = if strip { 0 } else { limits.metadata_bytes };
             let png = png::blocks(reader, most_profile).map_err(unread)?;
             limits.check_metadata(png.stored, png.inflated, strip)?;
+            beside.rows = png.is_in_order.then(|| RowPlan::Png(png_memory(png)));
             beside.png = png;
         }
         Format::Tiff => {
@@ -477,8 +480,7 @@ fn decoder<'r, R: BufRead + Seek + 'r>(
 ) -> image::ImageResult<Box<dyn ImageDecoder + 'r>> {
     use image::codecs;
     let mut limits = image::Limits::no_limits();
-    let metadata = png.stored.saturating_add(png.inflated).saturating_mul(PNG_METADATA_COST);
-    limits.max_alloc = Some(PNG_MEMORY.saturating_add(metadata));
+    limits.max_alloc = Some(png_memory(png));
     Ok(match format {
         Format::Jpeg => unreachable!("JPEG has its own decoder"),
         Format::Png => Box::new(codecs::png::PngDecoder::with_limits(reader, limits)?),
@@ -489,6 +491,12 @@ fn decoder<'r, R: BufRead + Seek + 'r>(
         Format::Gif => Box::new(codecs::gif::GifDecoder::new(reader)?),
         Format::Qoi => Box::new(codecs::qoi::QoiDecoder::new(reader)?),
     })
+}
+
+/// Bytes that PNG's decoder may take beside the picture.
+fn png_memory(png: png::Blocks) -> u64 {
+    let metadata = png.stored.saturating_add(png.inflated).saturating_mul(PNG_METADATA_COST);
+    PNG_MEMORY.saturating_add(metadata)
 }
 
 /// The picture, twice (decoders of TIFF keep a copy), and something for tables.

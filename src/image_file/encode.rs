@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::{bmp::BmpEncoder, webp::WebPEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
@@ -128,13 +127,9 @@ impl Raster<'_> {
         let expected = if format == Format::Bmp { self.uncompressed_bytes() } else { 0 };
         let mut file = Cursor::new(Vec::with_capacity(expected));
         let written = match format {
-            Format::Png => {
-                let (speed, filter) = (CompressionType::Fast, FilterType::Adaptive);
-                self.write(format, PngEncoder::new_with_quality(&mut file, speed, filter))
-            }
             Format::WebP => self.write(format, WebPEncoder::new_lossless(&mut file)),
             Format::Bmp => self.write(format, BmpEncoder::new(&mut file)),
-            Format::Jpeg | Format::Tiff | Format::Pnm | Format::Gif | Format::Qoi => {
+            Format::Jpeg | Format::Png | Format::Tiff | Format::Pnm | Format::Gif | Format::Qoi => {
                 unreachable!("not one of `image`'s encoders, or refused by `check_fits`")
             }
         };
@@ -190,7 +185,7 @@ mod tests {
         // Nothing is known that makes an encoder panic, but for pixels that are not there.
         let raster =
             Raster { pixels: &[0; 5], width: 2, height: 2, channels: 3, icc: None, exif: None };
-        for format in [Format::Png, Format::WebP, Format::Bmp] {
+        for format in [Format::WebP, Format::Bmp] {
             let of_panic = |text| format.unfit(format!("its encoder panicked: {text}"));
             let error = guarded(|| raster.encode(format), of_panic).unwrap_err().to_string();
             let start = format!("does not fit a {} file: its encoder panicked: ", format.name());

@@ -6,7 +6,7 @@
 use image::ImageDecoder;
 
 use super::Format;
-use super::webp;
+use super::{png_writer, webp};
 
 /// Tables, blocks of compressed bytes and what else does not grow with the picture.
 const FIXED: u64 = 1 << 20;
@@ -59,6 +59,11 @@ pub(super) fn of_raw_rows(strips: u64) -> u64 {
     strips.saturating_mul(2 * 2 * 8).saturating_add(FIXED)
 }
 
+/// What reading a PNG by rows takes: lines as the file holds them, of at most twice the bytes.
+pub(super) fn of_png_rows(row_bytes: u64) -> u64 {
+    row_bytes.saturating_mul(2 * LINES).saturating_add(FIXED)
+}
+
 fn jpeg_lines(width: u64) -> u64 {
     width * 3 * JPEG_LINES + FIXED
 }
@@ -67,6 +72,7 @@ fn jpeg_lines(width: u64) -> u64 {
 /// among it, whatever the pixels are; photographs take about half of it.
 #[must_use]
 pub fn encode_bytes(width: usize, height: usize, channels: usize, format: Format) -> u64 {
+    let (rows, row_bytes) = (height, width.saturating_mul(channels));
     let (width, height) = (width as u64, height as u64);
     let pixels = width.saturating_mul(height);
     let held = format.held_channels(channels) as u64;
@@ -83,8 +89,8 @@ pub fn encode_bytes(width: usize, height: usize, channels: usize, format: Format
             let most = if held == 1 { 2 } else { 3 };
             side(width).saturating_mul(side(height)).saturating_mul(most) + jpeg_lines(width)
         }
-        // The compressed lines, half as long again at worst, then kept uncompressed in the file.
-        Format::Png => raw.saturating_mul(5) / 2,
+        Format::Png => (png_writer::most_bytes(rows, row_bytes) as u64)
+            .saturating_add(png_writer::working_bytes(row_bytes) as u64),
         // RGBA and the compressed pixels; or these, and the file that they are copied to.
         Format::WebP => pixels.saturating_mul(4).saturating_add(raw),
         Format::Bmp => (width * held).next_multiple_of(4).saturating_mul(height),
@@ -97,7 +103,7 @@ pub fn encode_bytes(width: usize, height: usize, channels: usize, format: Format
 /// says if it writes them by and by, otherwise all pixels.
 #[must_use]
 pub fn writer_bytes(width: usize, height: usize, channels: usize, format: Format) -> u64 {
-    if matches!(format, Format::Jpeg | Format::Tiff | Format::Pnm) {
+    if matches!(format, Format::Jpeg | Format::Png | Format::Tiff | Format::Pnm) {
         return encode_bytes(width, height, channels, format);
     }
     (width as u64).saturating_mul(height as u64).saturating_mul(channels as u64)

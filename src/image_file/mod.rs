@@ -2,7 +2,13 @@
 //!
 //! Pixels are 8-bit samples, row-major without gaps, 1 to 4 channels: gray, gray and alpha, RGB,
 //! RGBA. JPEG goes through libjpeg-turbo, since decoding is part of the pixels: they are those of
-//! OpenCV's `imread`, and the files those of its `imwrite`. The other formats go through `image`.
+//! OpenCV's `imread`, and the files those of its `imwrite`. PNG, TIFF and PNM are read by rows where
+//! `png`, `tiff` or plain reading allow it, and written by mpix itself; else the formats go through
+//! `image`.
+//!
+//! A file of PNG, TIFF or PNM is made of pieces ([`Pieces`]), whoever makes it: a piece is encoded
+//! alone, knowing nothing of the others, and joining them ([`Joiner`]) is no work. What a piece is
+//! depends on the size of the picture alone, so that the bytes do, too.
 //!
 //! The EXIF orientation is applied while decoding, and the tag set to 1. Of an animation, the first
 //! frame counts.
@@ -21,6 +27,7 @@
 mod bmp;
 mod bounded;
 mod decode;
+mod deflate;
 mod encode;
 mod format;
 mod guard;
@@ -33,6 +40,9 @@ mod metadata;
 mod orientation;
 mod pieces;
 mod png;
+mod png_filter;
+mod png_rows;
+mod png_writer;
 mod pnm;
 mod raw_rows;
 mod reader;

@@ -2,10 +2,13 @@
 //!
 //! The bytes of the file depend on the pixels and the options alone.
 
+use std::io;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::encode::{fitting, guarded_encoder, with_channels};
+use super::png_writer::{self, Sum};
 use super::{EncodeOptions, Format, Metadata, pnm, tiff_header};
 use crate::error::ImageError;
 
@@ -26,9 +29,8 @@ impl Pieces {
     pub fn new(shape: (usize, usize, usize), options: &EncodeOptions) -> Option<Self> {
         let rows = match options.format {
             Format::Tiff | Format::Pnm => 1,
-            Format::Jpeg | Format::Png | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => {
-                return None;
-            }
+            Format::Png => png_writer::piece_rows(shape.0 * shape.2),
+            Format::Jpeg | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => return None,
         };
         Some(Self { shape, rows, options: options.clone() })
     }
@@ -43,9 +45,13 @@ impl Pieces {
     /// result among it.
     #[must_use]
     pub fn encode_bytes(&self, rows: usize) -> u64 {
-        let (width, _, channels) = self.shape;
-        let held = self.options.format.held_channels(channels);
-        if held == channels { 0 } else { (width * rows * held) as u64 }
+        if self.passes_pixels_on() {
+            return 0;
+        }
+        let result = self.most_bytes_of(rows);
+        let beside =
+            if self.is_png() { png_writer::working_bytes(self.row_bytes()) } else { result };
+        (result as u64).saturating_add(beside as u64)
     }
 
     /// The file's bytes of whole pieces: those whose `pixels` are the rows from `first_row` on. For
@@ -57,11 +63,13 @@ impl Pieces {
     /// # Panics
     /// When these are no whole pieces.
     pub fn encode(&self, first_row: usize, pixels: Vec<u8>) -> Result<Vec<u8>, ImageError> {
-        if self.is_raw() && self.held_channels() == self.shape.2 {
+        if self.passes_pixels_on() {
             return Ok(pixels);
         }
-        let mut encoded = Vec::new();
+        // What is not written to takes no memory.
+        let mut encoded = Vec::with_capacity(self.most_bytes_of(pixels.len() / self.row_bytes()));
         self.append(first_row, &pixels, &mut encoded)?;
+        encoded.shrink_to_fit();
         Ok(encoded)
     }
 
@@ -73,16 +81,26 @@ impl Pieces {
         encoded: &mut Vec<u8>,
     ) -> Result<(), ImageError> {
         let (width, height, channels) = self.shape;
-        let rows = pixels.len() / (width * channels);
-        assert!(pixels.len() == rows * width * channels, "these are no whole rows");
+        let rows = pixels.len() / self.row_bytes();
+        assert!(pixels.len() == rows * self.row_bytes(), "these are no whole rows");
         let end = first_row + rows;
         let is_whole = |row: usize| row.is_multiple_of(self.rows);
         assert!(is_whole(first_row) && (is_whole(end) || end == height), "half a piece");
-        guarded_encoder(self.options.format, || {
-            let pixels = with_channels(pixels, channels, self.held_channels());
-            encoded.extend_from_slice(&pixels);
+        guarded_encoder(self.format(), || {
+            if !self.is_png() {
+                encoded.extend_from_slice(&with_channels(pixels, channels, self.held_channels()));
+                return Ok(());
+            }
+            let size = (width, channels);
+            let sum = png_writer::append_pieces(pixels, size, first_row == 0, encoded)
+                .map_err(|error| unfit(self.format(), &error))?;
+            encoded.extend(sum.to_bytes());
             Ok(())
         })
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.options.format
     }
 
     /// Bytes of pixels in a row.
@@ -97,26 +115,37 @@ impl Pieces {
 
     /// The most bytes that all pieces have, encoded.
     pub(super) fn most_bytes(&self) -> usize {
-        let (width, height, _) = self.shape;
-        width.saturating_mul(height).saturating_mul(self.held_channels())
+        self.most_bytes_of(self.shape.1)
     }
 
-    pub(super) fn format(&self) -> Format {
-        self.options.format
+    /// The most bytes that pieces of so many rows have, encoded.
+    fn most_bytes_of(&self, rows: usize) -> usize {
+        if self.is_png() {
+            return png_writer::most_bytes(rows, self.row_bytes()).saturating_add(Sum::BYTES);
+        }
+        self.shape.0.saturating_mul(rows).saturating_mul(self.held_channels())
     }
 
     fn held_channels(&self) -> usize {
-        self.options.format.held_channels(self.shape.2)
+        self.format().held_channels(self.shape.2)
     }
 
-    /// Whether pixels stand in the file as they are.
-    fn is_raw(&self) -> bool {
-        matches!(self.options.format, Format::Tiff | Format::Pnm)
+    /// Whether pixels are in the file as they are given.
+    fn passes_pixels_on(&self) -> bool {
+        !self.is_png() && self.held_channels() == self.shape.2
+    }
+
+    fn is_png(&self) -> bool {
+        self.format() == Format::Png
     }
 }
 
 /// Joins encoded pieces, in their order, to a file. No byte is changed once it was given out.
-pub struct Joiner {}
+pub struct Joiner {
+    format: Format,
+    /// Of the pieces so far, where the file ends with one.
+    sum: Sum,
+}
 
 impl Joiner {
     /// A joiner of `pieces`, and the first bytes of the file.
@@ -125,17 +154,21 @@ impl Joiner {
     /// When the format's limits are exceeded ([`Format::check_fits`]).
     pub fn new(pieces: &Pieces, metadata: &Metadata) -> Result<(Self, Vec<u8>), ImageError> {
         let Pieces { shape: (width, height, channels), options, .. } = pieces;
-        options.format.check_fits(*width, *height, *channels)?;
-        let (icc, _exif) = fitting(metadata, *channels, options);
+        let format = options.format;
+        format.check_fits(*width, *height, *channels)?;
+        let (icc, exif) = fitting(metadata, *channels, options);
         let held = (*width, *height, pieces.held_channels());
-        let start = match options.format {
+        let start = match format {
             Format::Tiff => tiff_header::header(held, icc),
             Format::Pnm => pnm::header(held).into_bytes(),
-            Format::Jpeg | Format::Png | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => {
+            Format::Png => {
+                png_writer::header(held, icc, exif).map_err(|error| unfit(format, &error))?
+            }
+            Format::Jpeg | Format::WebP | Format::Bmp | Format::Gif | Format::Qoi => {
                 unreachable!("it has no pieces")
             }
         };
-        Ok((Self {}, start))
+        Ok((Self { format, sum: Sum::START }, start))
     }
 
     /// Takes what [`Pieces::encode`] gave for the next pieces; gives the bytes to append to the file.
@@ -149,14 +182,28 @@ impl Joiner {
 
     /// How many bytes of `encoded`, from its start, belong to the file.
     pub(super) fn take(&mut self, encoded: &[u8]) -> Result<usize, ImageError> {
-        Ok(encoded.len())
+        if self.format != Format::Png {
+            return Ok(encoded.len());
+        }
+        let Some((of_file, sum)) = encoded.split_last_chunk() else {
+            return Err(self.format.unfit("a piece of it is cut off".to_owned()));
+        };
+        self.sum = self.sum.then(Sum::from_bytes(*sum));
+        Ok(of_file.len())
     }
 
     /// The last bytes of the file.
     ///
     /// # Errors
-    /// When pieces are missing.
+    /// When they cannot be made.
     pub fn end(self) -> Result<Vec<u8>, ImageError> {
-        Ok(Vec::new())
+        if self.format != Format::Png {
+            return Ok(Vec::new());
+        }
+        png_writer::end(self.sum).map_err(|error| unfit(self.format, &error))
     }
+}
+
+fn unfit(format: Format, error: &io::Error) -> ImageError {
+    format.unfit(error.to_string())
 }

@@ -14,6 +14,8 @@ pub(super) struct Blocks {
     pub(super) stored: u64,
     /// By which the profile is longer than it stands in the file.
     pub(super) inflated: u64,
+    /// Whether rows follow each other from the top: no interlacing, no animation.
+    pub(super) is_in_order: bool,
 }
 
 /// Walks the chunks from the start of `reader` to the pixels, and leaves it anywhere.
@@ -41,6 +43,13 @@ fn walk<R: BufRead + Seek>(
         let [a, b, c, d, name @ ..] = head;
         let length = u32::from_be_bytes([a, b, c, d]);
         match &name {
+            b"IHDR" => {
+                let mut header = [0; 13];
+                reader.read_exact(&mut header)?;
+                reader.seek_relative(-13)?;
+                found.is_in_order = header[12] == 0;
+            }
+            b"acTL" | b"fcTL" => found.is_in_order = false,
             b"IDAT" | b"IEND" => return Ok(()),
             b"eXIf" | b"tEXt" | b"zTXt" | b"iTXt" => found.stored += u64::from(length),
             b"iCCP" if !has_profile => {
@@ -113,7 +122,7 @@ mod tests {
             chunk(b"IDAT", &[0; 30]),
             chunk(b"tEXt", &[0; 40]),
         ];
-        let whole = Blocks { stored: stored + 29, inflated: 50_000 - stored };
+        let whole = Blocks { stored: stored + 29, inflated: 50_000 - stored, is_in_order: true };
         assert_eq!(found(&chunks), whole);
         assert_eq!(found(&chunks[..4]), whole, "cut off");
         assert_eq!(found(&[]), Blocks::default());
@@ -124,14 +133,17 @@ mod tests {
         let bomb = profile(3_000_000);
         let stored = bomb.len() as u64;
         let twice = [chunk(b"iCCP", &bomb), chunk(b"iCCP", &bomb)];
-        assert_eq!(found(&twice), Blocks { stored, inflated: 100_001 - stored });
+        assert_eq!(
+            found(&twice),
+            Blocks { stored, inflated: 100_001 - stored, is_in_order: false }
+        );
     }
 
     #[test]
     fn a_damaged_profile_counts_as_far_as_it_goes() {
         for content in [&b""[..], b"name", b"name\0\0nonsense", &profile(9)[..8]] {
             let next = [chunk(b"iCCP", content), chunk(b"eXIf", &[0; 9])];
-            let Blocks { stored, inflated } = found(&next);
+            let Blocks { stored, inflated, .. } = found(&next);
             assert!(stored >= content.len() as u64 && inflated == 0, "{content:?}");
         }
     }

@@ -3,7 +3,7 @@
 use super::raw_rows::{self, Places};
 use super::source::Source;
 use super::tiff_rows::{self, Chunks};
-use super::{Format, memory};
+use super::{Format, memory, png_rows};
 use crate::error::ImageError;
 
 /// Gives rows as they stand in the file, from the top.
@@ -19,6 +19,8 @@ pub(super) trait RowReader {
 pub(super) enum RowPlan {
     /// They stand there as they are.
     Raw(Places),
+    /// In PNG, whose decoder may take so many bytes.
+    Png(u64),
     /// In chunks of TIFF.
     Tiff(Chunks),
 }
@@ -28,6 +30,7 @@ impl RowPlan {
     pub(super) fn bytes(&self, row_bytes: u64) -> u64 {
         match self {
             Self::Raw(places) => memory::of_raw_rows(places.strips.len() as u64),
+            Self::Png(_) => memory::of_png_rows(row_bytes),
             Self::Tiff(chunks) => chunks.bytes(row_bytes),
         }
     }
@@ -41,6 +44,10 @@ impl RowPlan {
     ) -> Result<Box<dyn RowReader + '_>, ImageError> {
         Ok(match self {
             Self::Raw(places) => Box::new(raw_rows::Reader::new(source, format, places, row_bytes)),
+            Self::Png(most_bytes) => {
+                let reader = source.reader().map_err(ImageError::Unreadable)?;
+                Box::new(png_rows::Reader::new(reader, row_bytes, most_bytes)?)
+            }
             Self::Tiff(chunks) => {
                 let reader = source.reader().map_err(ImageError::Unreadable)?;
                 Box::new(tiff_rows::Reader::new(reader, chunks, row_bytes)?)

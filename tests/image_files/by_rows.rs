@@ -1,11 +1,11 @@
-//! Every kind of TIFF and PNM gives the same pixels and errors by rows as whole, from memory as from a
+//! Every kind of PNG, TIFF and PNM gives the same pixels and errors by rows as whole, from memory as from a
 //! disk.
 
 use std::io::{Cursor, Write};
 
 use mpix::band::Rows;
 use mpix::error::ImageError;
-use mpix::image_file::{DecodeOptions, Picture, Reader, decode, read_header};
+use mpix::image_file::{DecodeOptions, Format, Picture, Reader, decode, read_header};
 use tiff::encoder::colortype::{Gray8, Gray16, RGB8, RGB16, RGBA8};
 use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder, TiffKindStandard};
 use tiff::tags::Tag;
@@ -130,9 +130,65 @@ fn odd(is_tiles: bool, photometric: u16, extra: usize) -> Vec<u8> {
     file.into_inner()
 }
 
+/// A PNG of samples of so many bits.
+fn png_of(color: png::ColorType, depth: png::BitDepth, animated: bool) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, number(WIDTH), number(HEIGHT));
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    if color == png::ColorType::Indexed {
+        encoder.set_palette(Noise(2).bytes(3 * 256));
+        encoder.set_trns(Noise(3).bytes(100));
+    }
+    if animated {
+        encoder.set_animated(1, 0).unwrap();
+    }
+    let row = (WIDTH * color.samples() * depth as usize).div_ceil(8);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&pixels(row, HEIGHT, 1)).unwrap();
+    writer.finish().unwrap();
+    file
+}
+
+/// The file with the bytes from `at` on replaced, in a chunk whose content is so long.
+fn patched(mut file: Vec<u8>, chunk: usize, length: usize, at: usize, bytes: &[u8]) -> Vec<u8> {
+    file[at..at + bytes.len()].copy_from_slice(bytes);
+    let mut crc = flate2::Crc::new();
+    crc.update(&file[chunk + 4..chunk + 8 + length]);
+    file[chunk + 8 + length..][..4].copy_from_slice(&crc.sum().to_be_bytes());
+    file
+}
+
+fn pngs() -> Vec<(String, Vec<u8>, bool)> {
+    use png::{BitDepth, ColorType};
+    let mut files = Vec::new();
+    for color in [ColorType::Grayscale, ColorType::Indexed] {
+        for depth in [BitDepth::One, BitDepth::Two, BitDepth::Four, BitDepth::Eight] {
+            files.push((format!("PNG {color:?} {depth:?}"), png_of(color, depth, false), true));
+        }
+    }
+    for color in [ColorType::Grayscale, ColorType::GrayscaleAlpha, ColorType::Rgb, ColorType::Rgba]
+    {
+        let file = png_of(color, BitDepth::Sixteen, false);
+        files.push((format!("PNG {color:?} 16"), file, true));
+    }
+    for channels in 1..=4 {
+        let file = crate::pictures::file(Format::Png, WIDTH, HEIGHT, channels);
+        files.push((format!("PNG x{channels}"), file, true));
+        let long = crate::pictures::file(Format::Png, 500, 1500, channels);
+        files.push((format!("long PNG x{channels}"), long, true));
+    }
+    let animated = png_of(ColorType::Rgb, BitDepth::Eight, true);
+    files.push(("APNG".to_owned(), animated, false));
+    // One pixel is the same in any order.
+    let one = crate::pictures::file(Format::Png, 1, 1, 3);
+    files.push(("interlaced PNG".to_owned(), patched(one, 8, 13, 28, &[1]), false));
+    files
+}
+
 /// Files of many kinds, with names, and whether they are read by rows.
 fn files() -> Vec<(String, Vec<u8>, bool)> {
-    let mut files = Vec::new();
+    let mut files = pngs();
     let deflate = Compression::Deflate(DeflateLevel::Fast);
     for (name, compression) in [
         ("plain", Compression::Uncompressed),

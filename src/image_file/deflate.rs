@@ -1,0 +1,458 @@
+//! Compresses the filtered rows of PNG: fast, and as small as their statistics allow.
+//!
+//! Of what deflate offers, this takes a code of its own for each block, and runs of zeros: filtered
+//! photographs have hardly anything else that repeats, and flat pictures become such runs. What is
+//! compressed ends at a byte's border and refers to nothing before it, so that pieces can be made
+//! anywhere and joined.
+
+/// Bits of a code at the most: four of them fit beside what is left of a byte in 64 bits.
+const MOST_BITS: usize = 12;
+/// The symbol that ends a block.
+const END: usize = 256;
+/// Bytes, the end, and lengths of runs.
+const SYMBOLS: usize = 286;
+/// Zeros that are worth a run, and those of the longest one.
+const SHORTEST_RUN: usize = 6;
+const LONGEST_RUN: usize = 258;
+/// The most bits that the code of a block takes, with all that stands before the data.
+const CODE_BITS: usize = 17 + 19 * 3 + (SYMBOLS + 1) * 14;
+/// Zeros in the lengths of a code that its symbol 18 stands for.
+const LENGTH_RUN: std::ops::RangeInclusive<usize> = 11..=138;
+
+/// The shortest run of each symbol of lengths, and the bits behind it that tell by how many a run is
+/// longer.
+const RUNS: [(usize, u32); 29] = [
+    (3, 0),
+    (4, 0),
+    (5, 0),
+    (6, 0),
+    (7, 0),
+    (8, 0),
+    (9, 0),
+    (10, 0),
+    (11, 1),
+    (13, 1),
+    (15, 1),
+    (17, 1),
+    (19, 2),
+    (23, 2),
+    (27, 2),
+    (31, 2),
+    (35, 3),
+    (43, 3),
+    (51, 3),
+    (59, 3),
+    (67, 4),
+    (83, 4),
+    (99, 4),
+    (115, 4),
+    (131, 5),
+    (163, 5),
+    (195, 5),
+    (227, 5),
+    (258, 0),
+];
+
+/// The most bytes that `bytes` in so many blocks are compressed to.
+pub(super) fn most_bytes(bytes: usize, blocks: usize) -> usize {
+    // A code for counts that are all alike has 8 bits, but for a few.
+    bytes.saturating_add(bytes / 32).saturating_add(blocks.saturating_mul(CODE_BITS / 8 + 16))
+}
+
+/// Bits, lowest first.
+#[derive(Default)]
+pub(super) struct Bits {
+    /// Written up to `end`; behind it, room.
+    bytes: Vec<u8>,
+    end: usize,
+    word: u64,
+    held: u32,
+}
+
+/// Some bits, and how many.
+#[derive(Clone, Copy, Default)]
+struct Code {
+    bits: u64,
+    count: u32,
+}
+
+impl Code {
+    /// These bits, and those of `next` behind them.
+    #[inline(always)]
+    fn then(self, next: Self) -> Self {
+        Self { bits: self.bits | next.bits << self.count, count: self.count + next.count }
+    }
+}
+
+impl Bits {
+    /// Appends at most 56 bits; there must be room for 8 bytes.
+    #[inline(always)]
+    fn push(&mut self, code: Code) {
+        self.word |= code.bits << self.held;
+        self.held += code.count;
+        self.bytes[self.end..self.end + 8].copy_from_slice(&self.word.to_le_bytes());
+        self.end += (self.held / 8) as usize;
+        self.word >>= self.held & !7;
+        self.held &= 7;
+    }
+
+    fn push_number(&mut self, number: usize, count: u32) {
+        self.push(Code { bits: number as u64, count });
+    }
+
+    fn make_room(&mut self, bits: usize) {
+        self.bytes.resize(self.end + bits / 8 + 16, 0);
+    }
+
+    /// Gives all whole bytes to `out`.
+    fn give(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..self.end]);
+        self.end = 0;
+    }
+
+    /// Compresses `data`, which is not empty, to a block that is not the last, and gives it to `out`
+    /// but for its last bits.
+    pub(super) fn push_block(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        let mut counts = Counts::default();
+        each_part(data, &mut counts);
+        let counts = counts.of_symbols();
+        let lengths = code_lengths(&counts, MOST_BITS);
+        let codes = codes(&lengths);
+        let total: usize =
+            counts.iter().zip(&codes).map(|(&n, code)| n * code.count as usize).sum();
+        // Of a run, at most six bits more.
+        let runs: usize = counts[END + 1..].iter().sum();
+        self.make_room(total + 6 * runs + CODE_BITS);
+        self.push_code(&lengths);
+        each_part(data, &mut Encoder::new(&codes, self));
+        self.push(codes[END]);
+        self.give(out);
+    }
+
+    /// Ends at a byte's border, by an empty block, and gives what is left to `out`.
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        self.make_room(64);
+        self.push_number(0, 3);
+        self.push_number(0, (8 - self.held) % 8);
+        self.push_number(0xFFFF_0000, 32);
+        self.give(out);
+    }
+
+    /// Writes the head of a block: its code, as the lengths of its symbols.
+    fn push_code(&mut self, lengths: &[u8]) {
+        const ORDER: [usize; 19] =
+            [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+        let used = lengths.iter().rposition(|&length| length > 0).map_or(0, |last| last + 1);
+        // The one distance, which is 1, has one bit.
+        let lengths = [&lengths[..used], &[1]].concat();
+        let symbols = length_symbols(&lengths);
+        let mut counts = [0; 19];
+        symbols.iter().for_each(|&(symbol, _)| counts[symbol] += 1);
+        let code = code_lengths(&counts, 7);
+        // Not the last block, and one with a code of its own.
+        self.push_number(0b100, 3);
+        self.push_number(used - (END + 1), 5);
+        self.push_number(0, 5);
+        self.push_number(ORDER.len() - 4, 4);
+        for symbol in ORDER {
+            self.push_number(code[symbol].into(), 3);
+        }
+        let codes = codes(&code);
+        for (symbol, zeros) in symbols {
+            self.push(codes[symbol]);
+            if symbol == 18 {
+                self.push_number(zeros - LENGTH_RUN.start(), 7);
+            }
+        }
+    }
+}
+
+/// The symbols that stand for the lengths of a code; beside 18, how many zeros it stands for.
+fn length_symbols(lengths: &[u8]) -> Vec<(usize, usize)> {
+    let mut symbols = Vec::with_capacity(lengths.len());
+    let mut rest = lengths;
+    while let Some(&length) = rest.first() {
+        let zeros = rest.iter().take_while(|&&length| length == 0).count();
+        let zeros = zeros.min(*LENGTH_RUN.end());
+        let is_run = LENGTH_RUN.contains(&zeros);
+        symbols.push(if is_run { (18, zeros) } else { (length.into(), 0) });
+        rest = &rest[if is_run { zeros } else { 1 }..];
+    }
+    symbols
+}
+
+/// Takes data as bytes, and runs of the zero before them.
+trait Parts {
+    fn bytes(&mut self, bytes: &[u8]);
+    fn zeros(&mut self, count: usize);
+}
+
+/// Takes data apart.
+#[inline(always)]
+fn each_part(data: &[u8], parts: &mut impl Parts) {
+    let word = |at: usize| data[at..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    let (mut from, mut at) = (0, 0);
+    while let Some(next) = word(at) {
+        if next != 0 {
+            at += 8;
+            continue;
+        }
+        let above = data[from..at].iter().rev().take_while(|&&byte| byte == 0).count();
+        let start = at - above;
+        at += 8;
+        while word(at) == Some(0) {
+            at += 8;
+        }
+        at += data[at..].iter().take_while(|&&byte| byte == 0).count();
+        // A run repeats the byte before it.
+        parts.bytes(&data[from..=start]);
+        let mut left = at - start - 1;
+        while left >= SHORTEST_RUN {
+            let run = left.min(LONGEST_RUN);
+            parts.zeros(run);
+            left -= run;
+        }
+        from = at - left;
+    }
+    parts.bytes(&data[from..]);
+}
+
+/// How often bytes and runs occur. Equal bytes that follow each other are counted apart, as a
+/// processor need not wait then.
+struct Counts {
+    bytes: [[u32; 256]; 4],
+    runs: [usize; LONGEST_RUN + 1],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { bytes: [[0; 256]; 4], runs: [0; LONGEST_RUN + 1] }
+    }
+}
+
+impl Parts for Counts {
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        let (fours, rest) = bytes.as_chunks::<4>();
+        for four in fours {
+            for (counts, &byte) in self.bytes.iter_mut().zip(four) {
+                counts[usize::from(byte)] += 1;
+            }
+        }
+        for &byte in rest {
+            self.bytes[0][usize::from(byte)] += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn zeros(&mut self, count: usize) {
+        self.runs[count] += 1;
+    }
+}
+
+impl Counts {
+    fn of_symbols(&self) -> [usize; SYMBOLS] {
+        let mut counts = [0; SYMBOLS];
+        for bytes in &self.bytes {
+            for (count, &more) in counts.iter_mut().zip(bytes) {
+                *count += more as usize;
+            }
+        }
+        counts[END] = 1;
+        for (run, &count) in self.runs.iter().enumerate().skip(SHORTEST_RUN) {
+            counts[run_symbol(run)] += count;
+        }
+        counts
+    }
+}
+
+fn run_symbol(run: usize) -> usize {
+    END + RUNS.partition_point(|&(shortest, _)| shortest <= run)
+}
+
+/// Writes bytes and runs by their codes.
+struct Encoder<'b> {
+    bytes: [Code; 256],
+    runs: [Code; LONGEST_RUN + 1],
+    bits: &'b mut Bits,
+}
+
+impl<'b> Encoder<'b> {
+    fn new(codes: &[Code], bits: &'b mut Bits) -> Self {
+        let mut bytes = [Code::default(); 256];
+        bytes.copy_from_slice(&codes[..END]);
+        let mut runs = [Code::default(); LONGEST_RUN + 1];
+        for (run, code) in runs.iter_mut().enumerate().skip(SHORTEST_RUN) {
+            let symbol = run_symbol(run);
+            let (shortest, more) = RUNS[symbol - END - 1];
+            let longer = Code { bits: (run - shortest) as u64, count: more };
+            // Behind it, the one bit of the one distance.
+            *code = codes[symbol].then(longer).then(Code { bits: 0, count: 1 });
+        }
+        Self { bytes, runs, bits }
+    }
+}
+
+impl Parts for Encoder<'_> {
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        let (fours, rest) = bytes.as_chunks::<4>();
+        for four in fours {
+            let [a, b, c, d] = four.map(|byte| self.bytes[usize::from(byte)]);
+            self.bits.push(a.then(b).then(c.then(d)));
+        }
+        for &byte in rest {
+            self.bits.push(self.bytes[usize::from(byte)]);
+        }
+    }
+
+    #[inline(always)]
+    fn zeros(&mut self, count: usize) {
+        self.bits.push(self.runs[count]);
+    }
+}
+
+/// How long the code of each symbol is, at most `most`, so that what occurs often has a short one;
+/// 0 for one that does not occur.
+fn code_lengths(counts: &[usize], most: usize) -> Vec<u8> {
+    let mut symbols: Vec<usize> = (0..counts.len()).filter(|&s| counts[s] > 0).collect();
+    symbols.sort_by_key(|&symbol| counts[symbol]);
+    let mut of_length = vec![0; most + 1];
+    for depth in depths(symbols.iter().map(|&symbol| counts[symbol]).collect()) {
+        of_length[depth.clamp(1, most)] += 1;
+    }
+    // Codes that were cut take more room than there is: each step gives one of it back.
+    let room: usize = (1..=most).map(|length| of_length[length] << (most - length)).sum();
+    for _ in 1 << most..room {
+        let shorter = (1..most).rev().find(|&length| of_length[length] > 0).unwrap_or(1);
+        of_length[shorter] -= 1;
+        of_length[shorter + 1] += 2;
+        of_length[most] -= 1;
+    }
+    let mut lengths = vec![0; counts.len()];
+    let from_long = (0..16_u8).zip(of_length).rev();
+    let each = from_long.flat_map(|(length, count)| std::iter::repeat_n(length, count));
+    for (symbol, length) in symbols.into_iter().zip(each) {
+        lengths[symbol] = length;
+    }
+    lengths
+}
+
+/// How deep each of these weights, which ascend, stands in the tree of least total depth.
+fn depths(mut weights: Vec<usize>) -> Vec<usize> {
+    let leaves = weights.len();
+    let nodes = (2 * leaves).saturating_sub(1);
+    let mut parents = vec![0; nodes];
+    let (mut leaf, mut inner) = (0, leaves);
+    for parent in leaves..nodes {
+        let mut sum = 0;
+        for _ in 0..2 {
+            let is_leaf = leaf < leaves && (inner >= parent || weights[leaf] <= weights[inner]);
+            let least = if is_leaf { &mut leaf } else { &mut inner };
+            sum += weights[*least];
+            parents[*least] = parent;
+            *least += 1;
+        }
+        weights.push(sum);
+    }
+    let mut depths = vec![0; nodes];
+    for node in (0..nodes.saturating_sub(1)).rev() {
+        depths[node] = depths[parents[node]] + 1;
+    }
+    depths.truncate(leaves);
+    depths
+}
+
+/// The codes of these lengths, as deflate numbers them.
+fn codes(lengths: &[u8]) -> Vec<Code> {
+    let mut next = [0_u32; 17];
+    for length in 1..16_u8 {
+        let count = lengths.iter().filter(|&&own| own == length).count();
+        let length = usize::from(length);
+        next[length + 1] = (next[length] + u32::try_from(count).unwrap_or(0)) << 1;
+    }
+    let code = |&length: &u8| {
+        if length == 0 {
+            return Code::default();
+        }
+        let number = next[usize::from(length)];
+        next[usize::from(length)] += 1;
+        let bits = (number << (32 - u32::from(length))).reverse_bits().into();
+        Code { bits, count: length.into() }
+    };
+    lengths.iter().map(code).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::DeflateDecoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What `flate2` makes of blocks, after it was found to be `data`.
+    fn compressed(blocks: &[&[u8]]) -> Vec<u8> {
+        let (mut bits, mut file) = (Bits::default(), Vec::new());
+        for block in blocks {
+            bits.push_block(block, &mut file);
+        }
+        bits.end(&mut file);
+        let length = file.len();
+        let most = most_bytes(blocks.concat().len(), blocks.len());
+        assert!(length <= most, "{length} bytes of {most}");
+        // The last block, which is empty.
+        file.extend([3, 0]);
+        let mut data = Vec::new();
+        DeflateDecoder::new(&file[..]).read_to_end(&mut data).unwrap();
+        assert!(data == blocks.concat());
+        file.truncate(length);
+        file
+    }
+
+    fn noise(count: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut byte = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+            state.to_be_bytes()[0]
+        };
+        (0..count).map(|_| byte()).collect()
+    }
+
+    #[test]
+    fn any_data_comes_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        // Counts that make codes longer than they may be.
+        let steep: Vec<u8> = (0..25_u8).flat_map(|byte| vec![byte; 1 << (byte / 2)]).collect();
+        let noise = noise(100_000);
+        let zeros = vec![0; 100_000];
+        for data in [&[0][..], &[7], &[0, 0], &all, &steep, &noise, &zeros, &[200; 5000]] {
+            compressed(&[data]);
+            compressed(&[data, &all, data]);
+        }
+        assert!(compressed(&[&zeros]).len() < 200);
+        assert!(compressed(&[&noise]).len() < 101_000);
+    }
+
+    #[test]
+    fn runs_of_every_length_come_back() {
+        for run in 0..600 {
+            for (before, after) in [(&b"ab"[..], &b"cd"[..]), (b"", b"x"), (b"abcdefg", b"")] {
+                let data = [before, &vec![0; run], after, &vec![0; run % 50], b"!"].concat();
+                compressed(&[&data]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn data_of_few_values_comes_back(
+            data in proptest::collection::vec(prop_oneof![Just(0_u8), any::<u8>(), 0..4_u8], 1..3000),
+            cut in 1..3000_usize,
+        ) {
+            let blocks: Vec<&[u8]> = data.chunks(cut).collect();
+            compressed(&blocks);
+        }
+    }
+}
