@@ -238,7 +238,7 @@ pub struct RunArgs {
           env = "MPIX_SHARED_FS")]
     pub shared_fs: SharedFs,
 
-    /// Rows of a band; default: several bands for each rank
+    /// Rows of a band, in whole pieces of the output's format; default: some megabytes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub band_rows: Option<u64>,
 
@@ -370,7 +370,7 @@ pub enum Distribute {
     Auto,
     /// Whole files: each rank decodes, filters and encodes
     Images,
-    /// Bands of rows with their halo: rank 0 decodes and encodes
+    /// Bands of rows with their halo: rank 0 reads and writes, all ranks filter and encode
     Bands,
 }
 

@@ -53,6 +53,23 @@ impl OutputHash {
     }
 }
 
+/// Makes an [`OutputHash`] of content that comes piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct OutputHasher(Sha256);
+
+impl OutputHasher {
+    /// Takes the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all of them.
+    #[must_use]
+    pub fn end(self) -> OutputHash {
+        OutputHash(self.0.finalize().into())
+    }
+}
+
 fn write_hex(bytes: &[u8; 32], out: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
 }
@@ -102,6 +119,11 @@ mod tests {
             ContentHash::of(b"").to_string(),
             "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
         );
+        let mut hasher = OutputHasher::default();
+        hasher.add(b"a");
+        hasher.add(b"bc");
+        assert_eq!(hasher.end(), OutputHash::of(b"abc"));
+        assert_eq!(ContentHash::of_all(&b"abc"[..]).unwrap(), (ContentHash::of(b"abc"), 3));
         assert_ne!(SettingsHash::of("gray"), SettingsHash::of("gray "));
     }
 }

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use self::account::Written;
 use self::account::broken;
+pub use self::bands::FromSource;
 use self::earlier::Verdict;
 use self::preparation::prepare;
 use self::reading::Loaded;
@@ -31,6 +32,7 @@ use self::run::{Run, WriteFailure};
 use self::watchers::print_line;
 use crate::error::{BugError, Error, ImageError, exit};
 use crate::events::{Entry, RunEvent};
+use crate::hash::ContentHash;
 use crate::journal::{JournalError, LeaseError};
 use crate::plan::Job;
 use crate::transport::message::{Message, ToRank, ToRank0};
@@ -55,6 +57,12 @@ pub enum Event {
     Read(usize, Result<Loaded, ImageError>),
     /// The bytes of a file for a rank that does not see it; none, when it has changed.
     Fetched(usize, Result<Option<Vec<u8>>, ImageError>),
+    /// The thread that reads an image in bands says something.
+    Source(usize, FromSource),
+    /// A file in bands is hashed, or cannot be.
+    Identified(usize, Result<ContentHash, ImageError>),
+    /// A band of an image was written.
+    Sunk(usize),
     /// A result was written, or could not be.
     Written(usize, Result<Written, WriteFailure>),
     /// A result that nobody wants any more is removed.

@@ -27,6 +27,7 @@ use crate::plan::{LONGEST_SILENCE, MAX_THREADS};
 use crate::transport::message::{BandHeader, Load, Message, ToRank, ToRank0};
 use crate::transport::{Poll, RankLink, Silence, next_event};
 
+pub(crate) use buffers::Buffers;
 pub use filter::filter_image;
 pub use trial::{Trial, try_out};
 

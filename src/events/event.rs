@@ -255,6 +255,9 @@ pub struct ImageDone {
 }
 
 /// Where the time of an image went, in milliseconds.
+///
+/// An image in bands is decoded, filtered, encoded and written at the same time: `filter` is then what
+/// the others leave of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stages {
     /// Read from the disk, and hashed.

@@ -20,6 +20,8 @@ pub struct Reader<'f> {
     /// Columns, rows, channels.
     shape: (usize, usize, usize),
     metadata: Metadata,
+    /// The row that [`read`](Self::read) reads next.
+    next_row: usize,
     pixels: Pixels<'f>,
 }
 
@@ -89,11 +91,45 @@ impl<'f> Reader<'f> {
         match opening {
             Opening::Rows { rows, shape, metadata, recycled } => {
                 let window = Window::new(shape.0, shape.2, shape.1);
-                Self { shape, metadata, pixels: Pixels::Rows(format, rows, window, recycled) }
+                Self {
+                    shape,
+                    metadata,
+                    next_row: 0,
+                    pixels: Pixels::Rows(format, rows, window, recycled),
+                }
             }
             Opening::Picture(Picture { width, height, channels, pixels, metadata }) => {
                 let shape = (width, height, channels);
-                Self { shape, metadata, pixels: Pixels::Decoded(pixels) }
+                Self { shape, metadata, next_row: 0, pixels: Pixels::Decoded(pixels) }
+            }
+        }
+    }
+
+    /// Columns, rows, channels.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize, usize) {
+        self.shape
+    }
+
+    /// Reads the next rows, as many as `out` holds. A reader that is used so keeps none of them, and is
+    /// not to be asked for [`rows`](Rows::rows).
+    ///
+    /// # Errors
+    /// Those of [`rows`](Rows::rows).
+    ///
+    /// # Panics
+    /// When there are not so many rows left.
+    pub fn read(&mut self, out: &mut [u8]) -> Result<(), ImageError> {
+        let (width, height, channels) = self.shape;
+        let stride = width * channels;
+        let first = self.next_row;
+        self.next_row += out.len() / stride;
+        assert!(self.next_row <= height, "more rows than there are");
+        match &mut self.pixels {
+            Pixels::Rows(format, reader, ..) => guarded_decoder(*format, || reader.read(out)),
+            Pixels::Decoded(pixels) => {
+                out.copy_from_slice(&pixels[first * stride..self.next_row * stride]);
+                Ok(())
             }
         }
     }
@@ -114,7 +150,7 @@ impl<'f> Reader<'f> {
                 let (width, height, channels) = self.shape;
                 let mut unread = vec![0; width * channels];
                 guarded_decoder(format, move || {
-                    for _ in window.rows().end..height {
+                    for _ in window.rows().end.max(self.next_row)..height {
                         rows.read(&mut unread)?;
                     }
                     rows.end()

@@ -2,42 +2,125 @@
 
 use std::ops::Range;
 
-use super::Cluster;
+use super::hands::in_hand;
+use super::{Cluster, Piece, RankPlan};
 use crate::ops::Round;
 
-/// Bands that each rank gets of an image: enough that a slow rank takes fewer, few enough that the
-/// halo rows sent twice stay cheap.
-const BANDS_PER_RANK: usize = 4;
+/// Bands that each thread gets of an image at least, so that a slow one takes fewer.
+const BANDS_PER_THREAD: usize = 4;
+
+/// Bytes of a band's rows, before and after: enough that its messages and the calls for it cost
+/// little beside its pixels, few enough that many are on their way.
+const BAND_BYTES: u64 = 4 << 20;
 
 /// A band is at least this many times as high as the halo rows that come with it.
-const ROWS_PER_HALO_ROW: usize = 4;
+const ROWS_PER_HALO_ROW: usize = 2;
 
-/// A band is at most this many bytes, so that one is on its way while another is filtered.
-const MAX_BAND_BYTES: u64 = 64 << 20;
-
-/// A band takes at most one part in so many of what the poorest rank filters with.
-const BANDS_IN_MEMORY: u64 = 8;
+/// Bands of an image that are on their way at least where there is room for them: one is read, one
+/// is filtered, one is written.
+const LEAST_ON_THEIR_WAY: u64 = 3;
 
 /// Bytes per pixel that a global pass keeps beside the rows, until it has seen all of them.
 pub(super) const GLOBAL_PASS_BYTES: u64 = 6;
 
-/// Rows of one band when all of `cluster` filters an image of `width x height` pixels of `channels`
-/// bytes by `round`; `wanted` overrules.
-#[must_use]
-pub fn band_rows(
-    round: &Round,
-    (width, height, channels): (usize, usize, usize),
-    cluster: &Cluster,
-    wanted: Option<usize>,
-) -> usize {
-    let middle = height / 2;
-    let halo = round.input_rows(middle..middle + 1, height).len() - 1;
-    let row = band_bytes(round, (width, channels), 1, 1).max(1);
-    let memory = cluster.filter_memories().min().unwrap_or(0) / BANDS_IN_MEMORY;
-    let fits = usize::try_from(memory.min(MAX_BAND_BYTES) / row).unwrap_or(usize::MAX);
-    let even = height.div_ceil(cluster.ranks.len() * BANDS_PER_RANK);
-    let rows = wanted.unwrap_or_else(|| even.max(halo * ROWS_PER_HALO_ROW).min(fits));
-    rows.clamp(1, height.max(1))
+/// What bands of an image must fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Room<'c> {
+    /// The ranks that filter them.
+    pub cluster: &'c Cluster,
+    /// Bytes that rank 0 may hold of those on their way.
+    pub held: u64,
+    /// A piece of the result, if bands are encoded where they are filtered.
+    pub piece: Option<Piece>,
+    /// Rows that the user wants a band to have.
+    pub wanted: Option<usize>,
+}
+
+/// How one round of the chain takes an image in bands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Rows of a band; whole pieces of the result, where it is encoded in pieces.
+    pub rows: usize,
+    /// Bands that may be on their way: read, at a rank, or waiting to be written.
+    pub on_their_way: usize,
+    /// Bytes that rank 0 holds of them at the most.
+    pub held: u64,
+}
+
+impl Flow {
+    /// How `round` takes an image of `shape`: columns, rows, channels.
+    #[must_use]
+    pub fn new(round: &Round, shape: (usize, usize, usize), room: &Room<'_>) -> Self {
+        let height = shape.1;
+        let row = RowBytes::new(round, shape, room.piece);
+        let wanted = room.wanted.unwrap_or_else(|| row.best(height, room));
+        let piece = room.piece.map_or(1, |piece| piece.rows).max(1);
+        let rows = (wanted / piece).max(1).saturating_mul(piece).min(height.max(1));
+        let band = row.held(rows as u64).max(1);
+        let useful = room.cluster.ranks.iter().map(|rank| in_hand(rank.threads)).sum::<usize>();
+        // Beside them, one that is read and one that is written.
+        let useful = useful + 2;
+        let fitting = usize::try_from(room.held / band).unwrap_or(usize::MAX);
+        let on_their_way = useful.min(fitting).min(height.div_ceil(rows)).max(1);
+        Self { rows, on_their_way, held: band.saturating_mul(on_their_way as u64) }
+    }
+}
+
+/// Bytes of a row on its way through a round.
+struct RowBytes {
+    halo: u64,
+    input: u64,
+    output: u64,
+    /// What encoding it takes, the result among it.
+    encoded: u64,
+    kept: u64,
+}
+
+impl RowBytes {
+    fn new(
+        round: &Round,
+        (width, height, channels): (usize, usize, usize),
+        piece: Option<Piece>,
+    ) -> Self {
+        let middle = height / 2;
+        let halo = round.input_rows(middle..middle + 1, height).len() - 1;
+        let of_row = |bytes: u64| (width as u64).saturating_mul(bytes).max(1);
+        let kept = if round.is_global() { GLOBAL_PASS_BYTES } else { 0 };
+        let output = round.output_channels(channels) as u64;
+        let (input, output) = (of_row(channels as u64), of_row(output));
+        let encoded = piece.map_or(0, |piece| piece.bytes.div_ceil(piece.rows.max(1) as u64));
+        Self { halo: halo as u64, input, output, encoded, kept: width as u64 * kept }
+    }
+
+    /// What rank 0 holds of a band of `rows`: its input, or its result.
+    fn held(&self, rows: u64) -> u64 {
+        let input = (rows.saturating_add(self.halo)).saturating_mul(self.input);
+        input.max(rows.saturating_mul(self.output.max(self.encoded)))
+    }
+
+    /// The rows that suit an image of `height` rows where nobody asks for others.
+    fn best(&self, height: usize, room: &Room<'_>) -> usize {
+        let cluster = room.cluster;
+        let good = BAND_BYTES / (self.input + self.output);
+        let even = height.div_ceil(cluster.threads().saturating_mul(BANDS_PER_THREAD).max(1));
+        let halos = self.halo * ROWS_PER_HALO_ROW as u64;
+        let rows = good.min(even as u64).max(halos).min(self.fitting(room));
+        usize::try_from(rows).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// The most rows with which a band fits every thread's part of its rank's memory, and enough of
+    /// them what rank 0 may hold.
+    fn fitting(&self, room: &Room<'_>) -> u64 {
+        let halo = self.halo * self.input;
+        let cluster = room.cluster;
+        let of_thread = |(rank, memory): (&RankPlan, u64)| memory / rank.threads.max(1) as u64;
+        let filtered = cluster.ranks.iter().zip(cluster.filter_memories()).map(of_thread).min();
+        let filtered = filtered.unwrap_or(0).saturating_sub(halo);
+        let held = room.held / LEAST_ON_THEIR_WAY;
+        (filtered / (self.input + self.output + self.encoded + self.kept))
+            .min(held.saturating_sub(halo) / self.input)
+            .min(held / self.output.max(self.encoded))
+    }
 }
 
 /// Bytes that a rank needs for a band: `input` rows come, `output` rows go, and a global pass keeps
@@ -49,10 +132,21 @@ pub fn band_bytes(
     input: usize,
     output: usize,
 ) -> u64 {
-    let kept = if round.is_global() { GLOBAL_PASS_BYTES } else { 0 };
     let of_row = |bytes: u64, rows: usize| (width as u64).saturating_mul(bytes * rows as u64);
-    let made = round.output_channels(channels) as u64 + kept;
-    of_row(channels as u64, input).saturating_add(of_row(made, output))
+    of_row(channels as u64, input)
+        .saturating_add(of_row(round.output_channels(channels) as u64, output))
+        .saturating_add(kept_bytes(round, (width, channels), output))
+}
+
+/// Bytes that a rank keeps of a band of `rows` between the two halves of a global pass.
+#[must_use]
+pub fn kept_bytes(round: &Round, (width, channels): (usize, usize), rows: usize) -> u64 {
+    if !round.is_global() {
+        return 0;
+    }
+    // Alpha waits for its colours.
+    let alpha = u64::from(matches!(channels, 2 | 4));
+    (width as u64 * rows as u64).saturating_mul(GLOBAL_PASS_BYTES + alpha)
 }
 
 /// Cuts `rows` into pieces of `piece` rows; the last may be shorter.
@@ -81,20 +175,54 @@ mod tests {
         }
     }
 
+    fn flow(op: &str, shape: (usize, usize, usize), room: &Room<'_>) -> Flow {
+        let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
+        Flow::new(&chain.rounds()[0], shape, room)
+    }
+
+    fn room(cluster: &Cluster) -> Room<'_> {
+        Room { cluster, held: cluster.rank0_hold(), piece: None, wanted: None }
+    }
+
     #[test]
     fn a_band_is_never_empty_nor_too_large() {
-        let chain = |op: &str| Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
-        let rows = |op: &str, size, ranks, memory, wanted| {
+        let rows = |op: &str, shape, ranks, memory| {
             let cluster = test_cluster(ranks, memory);
-            band_rows(&chain(op).rounds()[0], size, &cluster, wanted)
+            flow(op, shape, &room(&cluster)).rows
         };
         let plenty = 1 << 40;
-        assert_eq!(rows("blur", (10, 1, 3), 64, plenty, None), 1);
-        assert_eq!(rows("blur", (10, 20, 3), 2, plenty, None), 20);
-        assert_eq!(rows("invert", (4000, 4000, 3), 2, plenty, None), 500);
-        assert_eq!(rows("invert", (60_000, 60_000, 3), 1, plenty, None), 186);
-        assert_eq!(rows("blur", (4000, 4000, 3), 2, 1 << 20, None), 2);
-        assert_eq!(rows("blur", (4000, 4000, 3), 2, 1, None), 1);
-        assert_eq!(rows("blur", (4000, 4000, 3), 2, 1, Some(9000)), 4000);
+        assert_eq!(rows("blur", (10, 1, 3), 64, plenty), 1);
+        assert_eq!(rows("blur", (10, 20, 3), 2, plenty), 20);
+        assert_eq!(rows("invert", (400, 400, 3), 2, plenty), 50);
+        assert_eq!(rows("invert", (60_000, 60_000, 3), 1, plenty), 11);
+        assert_eq!(rows("blur", (60_000, 60_000, 3), 1, plenty), 56);
+        assert_eq!(rows("blur", (4000, 4000, 3), 2, 1 << 22), 28);
+        assert_eq!(rows("blur", (4000, 4000, 3), 2, 1), 1);
+    }
+
+    #[test]
+    fn rows_asked_for_are_whole_pieces() {
+        let cluster = test_cluster(2, 1 << 40);
+        let rows = |piece, wanted| {
+            let wanted = Some(wanted);
+            let piece = Some(Piece { rows: piece, bytes: 0 });
+            let room = Room { piece, wanted, ..room(&cluster) };
+            flow("blur", (400, 1000, 3), &room).rows
+        };
+        assert_eq!([rows(1, 7), rows(64, 7), rows(64, 200), rows(64, 9000)], [7, 64, 192, 1000]);
+    }
+
+    #[test]
+    fn what_is_on_its_way_fits() {
+        for memory in [20 << 20, 60 << 20, 1 << 30] {
+            for (ranks, width) in [(1, 20_000), (2, 60_000), (64, 60_000)] {
+                let cluster = test_cluster(ranks, memory);
+                for op in ["invert", "blur:ksize=31", "canny"] {
+                    let flow = flow(op, (width, width, 3), &room(&cluster));
+                    assert!(flow.held <= cluster.rank0_hold() || flow.on_their_way == 1);
+                    assert!(flow.on_their_way <= 2 * ranks + 2);
+                }
+            }
+        }
     }
 }

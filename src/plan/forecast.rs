@@ -82,7 +82,7 @@ impl Site {
             rank0_cores: cores,
             link,
             storage: None,
-            shares_files: false,
+            shares_files: cluster.all_see_files(),
         }
     }
 
@@ -133,7 +133,7 @@ impl ImageLoad {
             cost,
             channels,
             bytes: (own, result),
-            in_pieces: shape.in_pieces,
+            in_pieces: shape.piece.is_some(),
             is_spread: is_spread(chain),
         }
     }

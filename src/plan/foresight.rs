@@ -55,11 +55,6 @@ impl Foresight {
         self.site.link = bytes_per_ns;
     }
 
-    /// Ranks read and write the files themselves.
-    pub fn shares_files(&mut self) {
-        self.site.shares_files = true;
-    }
-
     /// The ranks, as far as speed goes.
     #[must_use]
     pub fn site(&self) -> &Site {
@@ -78,6 +73,12 @@ impl Foresight {
         #[expect(clippy::cast_precision_loss, reason = "fewer than threads")]
         let bands = in_bands(load, &self.site).ns * images as f64;
         bands < whole.ns * WORTH_IT
+    }
+
+    /// Images of which it learned.
+    #[must_use]
+    pub fn seen(&self) -> usize {
+        self.seen.len()
     }
 
     /// How long `left` images more take, once enough have been seen.
@@ -101,6 +102,7 @@ mod tests {
     use super::*;
     use crate::image_file::Format;
     use crate::ops::Simd;
+    use crate::plan::Piece;
     use crate::plan::cluster::test_cluster;
 
     fn shape(width: usize, height: usize, in_pieces: bool) -> ImageShape {
@@ -112,11 +114,12 @@ mod tests {
             file_bytes: pixel_bytes,
             input: Format::Tiff,
             output: Format::Png,
-            in_pieces,
             decode_bytes: 2 * pixel_bytes,
             encode_bytes: pixel_bytes,
             reader_bytes: None,
             writer_bytes: pixel_bytes,
+            source_bytes: 2 * pixel_bytes,
+            piece: in_pieces.then_some(Piece { rows: 1, bytes: 1 << 20 }),
         }
     }
 

@@ -19,10 +19,12 @@ pub struct Hands {
 struct Hand {
     threads: usize,
     memory: u64,
-    /// Threads' worth of work: 1 for an image, all of the rank's for a band.
+    /// Images and bands that it works on or that wait there.
     load: usize,
     /// Images that are filtered, and are being written by the rank.
     in_writing: usize,
+    /// Those that it ever had.
+    given: usize,
     /// Bytes of memory that it takes.
     bytes: u64,
 }
@@ -30,10 +32,15 @@ struct Hand {
 impl Hand {
     /// A little more in hand than it works on, so that the next unit is there when one is done.
     fn has_room(&self, bytes: u64) -> bool {
-        let spare = 1 + self.threads / THREADS_PER_SPARE;
-        self.load + self.in_writing.saturating_sub(WRITES_AT_ONCE) < self.threads + spare
-            && self.bytes.saturating_add(bytes) <= self.memory
+        let load = self.load + self.in_writing.saturating_sub(WRITES_AT_ONCE);
+        load < in_hand(self.threads) && self.bytes.saturating_add(bytes) <= self.memory
     }
+}
+
+/// What a rank of `threads` has in hand at the most: one more than it works on, and some more where
+/// many threads end at a time.
+pub(super) fn in_hand(threads: usize) -> usize {
+    threads + 1 + threads / THREADS_PER_SPARE
 }
 
 impl Hands {
@@ -45,6 +52,7 @@ impl Hands {
             memory,
             load: 0,
             in_writing: 0,
+            given: 0,
             bytes: 0,
         };
         Self { ranks: cluster.ranks.iter().zip(cluster.filter_memories()).map(hand).collect() }
@@ -78,14 +86,15 @@ impl Hands {
     fn least_busy(&self, suits: impl Fn(&Hand) -> bool) -> Option<usize> {
         (0..self.ranks.len()).filter(|&rank| suits(&self.ranks[rank])).min_by(|&a, &b| {
             let (a, b) = (&self.ranks[a], &self.ranks[b]);
-            (a.load * b.threads).cmp(&(b.load * a.threads))
+            let by_load = (a.load * b.threads).cmp(&(b.load * a.threads));
+            // Of those that are as busy, the one that has had least: none is left out.
+            by_load.then_with(|| (a.given * b.threads).cmp(&(b.given * a.threads)))
         })
     }
 
     /// Rank `rank` gets an image of `bytes` bytes.
     pub fn give_image(&mut self, rank: usize, bytes: u64) {
-        self.ranks[rank].load += 1;
-        self.ranks[rank].bytes += bytes;
+        self.give(rank, bytes);
     }
 
     /// Rank `rank` has filtered an image, and writes the result.
@@ -104,13 +113,19 @@ impl Hands {
 
     /// Rank `rank` gets a band of `bytes` bytes.
     pub fn give_band(&mut self, rank: usize, bytes: u64) {
-        self.ranks[rank].load += self.ranks[rank].threads;
-        self.ranks[rank].bytes += bytes;
+        self.give(rank, bytes);
+    }
+
+    fn give(&mut self, rank: usize, bytes: u64) {
+        let hand = &mut self.ranks[rank];
+        hand.load += 1;
+        hand.given += 1;
+        hand.bytes += bytes;
     }
 
     /// Rank `rank` no longer works on a band.
     pub fn end_band_work(&mut self, rank: usize) {
-        self.ranks[rank].load -= self.ranks[rank].threads;
+        self.ranks[rank].load -= 1;
     }
 
     /// Rank `rank` no longer holds a band of `bytes` bytes.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::UsageError;
-use crate::image_file::{self, DecodeOptions, Format, Header};
+use crate::image_file::{self, DecodeOptions, EncodeOptions, Format, Header, Pieces};
 use crate::ops::OpSpec;
 use crate::ops::chain::Chain;
 use crate::ops::kernels::Simd;
@@ -87,6 +87,12 @@ pub struct Work {
 }
 
 impl Work {
+    /// How results are written in `format`.
+    #[must_use]
+    pub fn encode_options(&self, format: Format) -> EncodeOptions {
+        EncodeOptions { format, quality: self.quality, strip: self.strip }
+    }
+
     /// The chain of ops, as text.
     #[must_use]
     pub fn chain_text(&self) -> String {
@@ -118,8 +124,6 @@ pub struct ImageShape {
     pub input: Format,
     /// The format of its result.
     pub output: Format,
-    /// Whether the result can be encoded in pieces.
-    pub in_pieces: bool,
     /// Bytes that decoding takes at its peak, the pixels included.
     pub decode_bytes: u64,
     /// Bytes that encoding the result takes at its peak beside the pixels.
@@ -129,26 +133,56 @@ pub struct ImageShape {
     /// Bytes that taking the rows of the result one after the other takes: its file so far, or its
     /// pixels.
     pub writer_bytes: u64,
+    /// Bytes that giving its rows one after the other takes when they are read from the disk, the
+    /// file included if it is read first.
+    pub source_bytes: u64,
+    /// A piece of the result, if it is encoded in pieces.
+    pub piece: Option<Piece>,
+}
+
+/// Rows of a result that are encoded by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// How many there are.
+    pub rows: usize,
+    /// Bytes that encoding them takes beside their pixels, the result among them.
+    pub bytes: u64,
+}
+
+impl Piece {
+    /// One of `pieces`.
+    #[must_use]
+    pub fn of(pieces: &Pieces) -> Self {
+        Self { rows: pieces.rows(), bytes: pieces.encode_bytes(pieces.rows()) }
+    }
 }
 
 impl ImageShape {
-    /// The shape that a file's header tells; its result has `output_channels` and is written in
-    /// `output`.
+    /// The shape that a file's header tells; its result has `output_channels` and is written as
+    /// `options` say.
     #[must_use]
-    pub fn new(header: &Header, file_bytes: u64, output_channels: usize, output: Format) -> Self {
+    pub fn new(
+        header: &Header,
+        file_bytes: u64,
+        output_channels: usize,
+        options: &EncodeOptions,
+    ) -> Self {
         let (width, height, channels) = (header.width, header.height, header.channels);
+        let result = (width, height, output_channels);
+        let rows = header.reader_bytes.unwrap_or(header.decode_bytes);
         Self {
             width,
             height,
             channels,
             file_bytes,
             input: header.format,
-            output,
-            in_pieces: false,
+            output: options.format,
             decode_bytes: header.decode_bytes,
-            encode_bytes: image_file::encode_bytes(width, height, output_channels, output),
+            encode_bytes: image_file::encode_bytes(width, height, output_channels, options.format),
             reader_bytes: header.reader_bytes,
-            writer_bytes: image_file::writer_bytes(width, height, output_channels, output),
+            writer_bytes: image_file::writer_bytes(width, height, output_channels, options.format),
+            source_bytes: rows.saturating_add(if header.holds_file() { file_bytes } else { 0 }),
+            piece: Pieces::new(result, options).as_ref().map(Piece::of),
         }
     }
 

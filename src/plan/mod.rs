@@ -9,11 +9,11 @@ mod hands;
 mod job;
 mod share;
 
-pub use bands::{band_bytes, band_rows, cut_rows};
+pub use bands::{Flow, Room, band_bytes, cut_rows, kept_bytes};
 pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
 pub use cost::{Experience, PixelCost};
 pub use forecast::{Bottleneck, Forecast, ImageLoad, Site, WholeImages, in_bands};
 pub use foresight::Foresight;
 pub use hands::{Hands, WRITES_AT_ONCE};
-pub use job::{ImageShape, Job, LONGEST_SILENCE, Work};
-pub use share::{Footprint, Share, choose, is_spread};
+pub use job::{ImageShape, Job, LONGEST_SILENCE, Piece, Work};
+pub use share::{Footprint, Share, choose, flows, is_spread};

@@ -13,13 +13,14 @@ use super::ledger::Ledger;
 use super::watchers::Watchers;
 use crate::error::{Error, FailureKind, ImageError, OutputError, with_causes};
 use crate::events::{
-    Distribution, ImageDone, ImageFailed, Level, Outcome, RankPulse, RunEnded, RunEvent, Stages,
-    milliseconds,
+    Distribution, Foreseen, ImageDone, ImageFailed, Level, Outcome, RankPulse, RunEnded, RunEvent,
+    Stages, milliseconds,
 };
 use crate::hash::{ContentHash, OutputHash};
 use crate::journal::{
     Done, Failed, Identity, JournalError, Record, RunOutcome, SetAside, SettingsHash,
 };
+use crate::plan::Forecast;
 use crate::source::Entry;
 use crate::transport::message::{FileSeen, Filtered};
 
@@ -94,6 +95,7 @@ pub(crate) struct Account {
     ledger: Ledger,
     watchers: Watchers,
     under_way: HashMap<usize, UnderWay>,
+    began: Instant,
 }
 
 impl Account {
@@ -103,7 +105,15 @@ impl Account {
         about: About,
         (ledger, watchers): (Ledger, Watchers),
     ) -> Self {
-        Self { entries, settings, about, ledger, watchers, under_way: HashMap::new() }
+        Self {
+            entries,
+            settings,
+            about,
+            ledger,
+            watchers,
+            under_way: HashMap::new(),
+            began: Instant::now(),
+        }
     }
 
     /// The lease, to be asked before something is written.
@@ -215,16 +225,16 @@ impl Account {
         }
     }
 
-    /// This file has been looked at; and read and decoded, if it is to be cut into bands.
-    pub(crate) fn read(
-        &mut self,
-        image: usize,
-        (seen, content): (FileSeen, Option<ContentHash>),
-        (read, decode): (Duration, Duration),
-    ) {
+    /// This file has been looked at, and perhaps hashed.
+    pub(crate) fn read(&mut self, image: usize, seen: FileSeen, read: Duration) {
         let file = self.track(image);
-        (file.seen, file.content, file.worked_on) = (Some(seen), content, None);
-        (file.stages.read, file.stages.decode) = (milliseconds(read), milliseconds(decode));
+        (file.seen, file.worked_on) = (Some(seen), None);
+        file.stages.read = milliseconds(read);
+    }
+
+    /// The content of this file is known.
+    pub(crate) fn identified(&mut self, image: usize, content: ContentHash) {
+        self.track(image).content = Some(content);
     }
 
     /// This file is at a rank from now on.
@@ -251,6 +261,15 @@ impl Account {
         (stages.send, stages.write) = (milliseconds(on_its_way), write);
     }
 
+    /// The rest, `left` images, is foreseen from `seen` of them.
+    pub(crate) fn foreseen(&mut self, (seen, left): (usize, usize), rest: Forecast) {
+        let seconds = rest.ns / 1e9;
+        let all_seconds = self.began.elapsed().as_secs_f64() + seconds;
+        let bottleneck = rest.bottleneck.to_string();
+        let foreseen = Foreseen { seen, left, seconds, all_seconds, bottleneck };
+        self.watchers.tell(RunEvent::Foreseen(foreseen));
+    }
+
     /// Bands of this file go to all ranks from now on.
     pub(crate) fn in_bands(&mut self, image: usize) {
         let file = self.track(image);
@@ -262,11 +281,9 @@ impl Account {
         self.watchers.band_done(rank, pixels);
     }
 
-    /// All bands of this file have come back.
-    pub(crate) fn joined(&mut self, image: usize) {
-        if let Some(file) = self.put_down(image) {
-            file.stages.filter = milliseconds(file.given.elapsed());
-        }
+    /// This file, in bands, has been read and decoded, which took so long.
+    pub(crate) fn decoded(&mut self, image: usize, decode: Duration) {
+        self.track(image).stages.decode = milliseconds(decode);
     }
 
     /// The file that somebody has worked on for longest, if that is longer than `limit`, without a
@@ -289,6 +306,12 @@ impl Account {
         file.ending = Some((Ending::Done { pixels, output_bytes }, Instant::now()));
         file.stages.encode += milliseconds(written.encode);
         file.stages.write += milliseconds(written.write);
+        if file.distribution == Distribution::Bands {
+            // All at a time: what rank 0's threads did not take went to the ranks.
+            let Stages { decode, encode, write, .. } = file.stages;
+            let all = milliseconds(file.given.elapsed());
+            file.stages.filter = (all - decode - encode - write).max(0.0);
+        }
         let record = Record::Done(Done {
             input,
             output: entry.output.clone(),

@@ -1,210 +1,201 @@
-//! An image that all ranks filter together: handed out in bands, round by round, and joined.
+//! An image that all ranks filter together, in bands: a thread reads it, ranks filter and encode what
+//! they are handed, round by round, and a thread writes what comes back.
+//!
+//! Data flows one way: `source` -> `round` (rank 0's thread, which holds no more bands than may be on
+//! their way) -> ranks -> `sink`. Only between two rounds are all rows in memory.
 
+mod round;
+mod sink;
+mod source;
+
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub(crate) use self::round::Freed;
+use self::round::{Input, RoundState};
+pub(crate) use self::sink::{Sink, ToSink};
+pub use self::source::FromSource;
+pub(crate) use self::source::{FromStart, Opened, Source};
 use super::budget::Permit;
 use super::reading::Reading;
 use crate::error::BugError;
-use crate::image_file::{Format, Metadata, Picture};
+use crate::image_file::{EncodeOptions, Pieces};
 use crate::ops::chain::Round;
-use crate::plan::{band_bytes, band_rows, cut_rows};
+use crate::plan::{Flow, ImageShape, Piece, flows};
 use crate::transport::message::{BandHeader, Message, ToRank};
 
 /// A message, and the rank that it is for.
 pub(crate) type Addressed = (usize, Message<ToRank>);
 
-/// An image between decoding and encoding.
+/// An image on its way from its file to its result.
 #[derive(Debug)]
 pub(crate) struct BandImage {
     pub(crate) image: usize,
-    pub(crate) format: Format,
-    pub(crate) permit: Permit,
-    pub(crate) metadata: Metadata,
-    pub(crate) width: usize,
-    pub(crate) height: usize,
+    pub(crate) options: EncodeOptions,
     reading: Arc<Reading>,
-    channels: usize,
-    pixels: Bytes,
-    round: RoundState,
-}
-
-/// How far one round of the chain has come.
-#[derive(Debug)]
-struct RoundState {
-    number: usize,
-    cuts: Vec<Range<usize>>,
-    handed_out: usize,
-    /// Bands that must still come back in this half of the round.
-    awaited: usize,
-    /// Who has each band.
-    owners: Vec<Option<usize>>,
-    /// What each band told for the global pass.
-    partials: Vec<Option<Vec<Vec<u8>>>>,
-    /// Whether all of them have told, and got their shares.
-    is_shared: bool,
-    /// The rows that came back.
+    /// What its header tells.
+    shape: ImageShape,
+    /// For the memory that it takes.
+    _permit: Permit,
+    /// Rows that the source is to read; closed once it was asked for all.
+    orders: Option<Sender<Range<usize>>>,
+    to_sink: Sender<ToSink>,
+    /// What the sink will read, until it is started.
+    for_sink: Option<Receiver<ToSink>>,
+    flows: Vec<Flow>,
+    /// None before the file is open.
+    round: Option<RoundState>,
+    pieces: Option<Pieces>,
+    /// The rows that came back, unless the round is the last.
     joined: Vec<u8>,
-    came_back: Vec<bool>,
+    /// What must be there before the result may appear: all bands, the end of the file, its hash.
+    is_joined: bool,
+    is_read: bool,
+    is_identified: bool,
 }
 
 impl BandImage {
-    /// Starts the first round of an image that has just been decoded.
+    /// An image whose file is not open yet, and where its source learns what to read.
     pub(crate) fn new(
         image: usize,
-        (picture, format, permit): (Picture, Format, Permit),
+        (shape, options, permit): (ImageShape, EncodeOptions, Permit),
         reading: Arc<Reading>,
-    ) -> Self {
-        let mut own = Self {
+    ) -> (Self, Receiver<Range<usize>>) {
+        let (orders, ordered) = channel();
+        let (to_sink, for_sink) = channel();
+        let own = Self {
             image,
-            format,
-            permit,
-            metadata: picture.metadata,
-            width: picture.width,
-            height: picture.height,
+            options,
             reading,
-            channels: picture.channels,
-            pixels: Bytes::from(picture.pixels),
-            round: RoundState::empty(),
+            shape,
+            _permit: permit,
+            orders: Some(orders),
+            to_sink,
+            for_sink: Some(for_sink),
+            flows: Vec::new(),
+            round: None,
+            pieces: None,
+            joined: Vec::new(),
+            is_joined: false,
+            is_read: false,
+            is_identified: false,
         };
-        own.start_round(0);
-        own
+        (own, ordered)
     }
 
-    fn round(&self) -> &Round {
-        &self.reading.chain.rounds()[self.round.number]
+    /// The file is open, and shows pictures of `shape`: starts the first round. Returns what the sink
+    /// reads, the shape of the result and the pieces that it is encoded in.
+    pub(crate) fn open(
+        &mut self,
+        (width, height, channels): (usize, usize, usize),
+    ) -> Option<(Receiver<ToSink>, (usize, usize, usize), Option<Pieces>)> {
+        let result = (width, height, self.reading.chain.output_channels(channels));
+        self.pieces = Pieces::new(result, &self.options);
+        let piece = self.pieces.as_ref().map(Piece::of);
+        self.shape = ImageShape { width, height, channels, piece, ..self.shape };
+        let Reading { chain, cluster, job, .. } = &*self.reading;
+        let hold = cluster.rank0_hold();
+        self.flows = flows(&self.shape, chain, (cluster, hold), job.settings.band_rows);
+        self.start_round(0, (width, height, channels), Input::Read(VecDeque::new()));
+        Some((self.for_sink.take()?, result, self.pieces.clone()))
     }
 
-    fn start_round(&mut self, number: usize) {
-        self.round.number = number;
-        let shape = (self.width, self.height, self.channels);
-        let (cluster, wanted) = (&self.reading.cluster, self.reading.job.settings.band_rows);
-        let cuts = cut_rows(0..self.height, band_rows(self.round(), shape, cluster, wanted));
-        let bands = cuts.len();
-        let output_stride = self.width * self.round().output_channels(self.channels);
-        self.round = RoundState {
-            number,
-            cuts,
-            handed_out: 0,
-            awaited: bands,
-            owners: vec![None; bands],
-            partials: vec![None; bands],
-            is_shared: false,
-            joined: vec![0; self.height * output_stride],
-            came_back: vec![false; bands],
-        };
+    fn start_round(&mut self, number: usize, shape: (usize, usize, usize), input: Input) {
+        let round = &self.reading.chain.rounds()[number];
+        let state = RoundState::new(number, round, shape, (&self.flows[number], input));
+        if number < self.last_round() {
+            let (width, height, channels) = state.output_shape();
+            self.joined = vec![0; width * height * channels];
+        }
+        self.round = Some(state);
+        self.order();
     }
 
-    /// Whether there is a band to hand out.
-    pub(crate) fn has_next(&self) -> bool {
-        self.round.handed_out < self.round.cuts.len()
+    fn last_round(&self) -> usize {
+        self.reading.chain.rounds().len() - 1
     }
 
-    /// Whether the bands of this round are summarized before their rows come back.
-    pub(crate) fn is_summarized(&self) -> bool {
-        self.round().is_global()
+    fn is_last_round(&self) -> bool {
+        self.round.as_ref().is_some_and(|round| round.number == self.last_round())
     }
 
-    /// The next band and the input rows that it needs.
-    fn next(&self) -> Option<(Range<usize>, Range<usize>)> {
-        let rows = self.round.cuts.get(self.round.handed_out)?.clone();
-        Some((rows.clone(), self.round().input_rows(rows, self.height)))
+    /// Asks the source for as many rows as may be on their way.
+    fn order(&mut self) {
+        let Some(round) = &mut self.round else { return };
+        while let (Some(orders), Some(rows)) = (&self.orders, round.order()) {
+            // A source that has ended has said why.
+            let _ = orders.send(rows);
+        }
+        if round.is_ordered() {
+            self.orders = None;
+        }
     }
 
-    /// Bytes that a rank needs for band `band`, until its rows have come back.
-    pub(crate) fn bytes_of(&self, band: usize) -> u64 {
-        let Some(rows) = self.round.cuts.get(band) else { return 0 };
-        let input = self.round().input_rows(rows.clone(), self.height);
-        band_bytes(self.round(), (self.width, self.channels), input.len(), rows.len())
+    /// The state of its round, for rank `from`, which has bands of it.
+    fn round_for(&mut self, from: usize) -> Result<(&mut RoundState, &Round), BugError> {
+        let what = "it speaks of a band that it never had";
+        let state = self.round.as_mut().ok_or(BugError::Message { from, what })?;
+        let round = &self.reading.chain.rounds()[state.number];
+        Ok((state, round))
     }
 
-    /// Pixels of band `band`.
-    pub(crate) fn pixels_of(&self, band: usize) -> u64 {
-        let rows = self.round.cuts.get(band).map_or(0, Range::len);
-        rows as u64 * self.width as u64
+    /// Takes rows that the source has read.
+    pub(crate) fn take_read(&mut self, pixels: Bytes) {
+        if let Some(round) = &mut self.round {
+            round.take_read(pixels);
+        }
     }
 
-    /// Who still has bands: each with the bytes that it needs for one, and whether the rank works on
-    /// it, or only keeps what it needs for the second half of a global pass.
-    pub(crate) fn at_ranks(&self) -> impl Iterator<Item = (usize, u64, bool)> {
-        let round = &self.round;
-        let there = move |(band, owner): (usize, &Option<usize>)| {
-            let rank = (*owner)?;
-            let has_told = round.is_shared || round.partials[band].is_some();
-            let is_work = !self.is_summarized() || !has_told;
-            (!round.came_back[band]).then(|| (rank, self.bytes_of(band), is_work))
-        };
-        round.owners.iter().enumerate().filter_map(there)
+    /// The source has read the file to its end.
+    pub(crate) fn read_to_its_end(&mut self) {
+        self.is_read = true;
+        self.finish();
     }
 
-    /// Bytes that a rank needs for the next band.
-    pub(crate) fn next_bytes(&self) -> u64 {
-        self.bytes_of(self.round.handed_out)
+    /// What the journal knows the file by is known.
+    pub(crate) fn identified(&mut self) {
+        self.is_identified = true;
+        self.finish();
+    }
+
+    /// Bytes that a rank needs for the next band, if there is one to hand out.
+    pub(crate) fn next_bytes(&self) -> Option<u64> {
+        self.round.as_ref()?.next_bytes()
     }
 
     /// The next band, for rank `to`.
     pub(crate) fn hand_out(&mut self, to: usize) -> Option<Message<ToRank>> {
-        let band = self.round.handed_out;
-        let (rows, input_rows) = self.next()?;
-        let stride = self.width * self.channels;
-        let payload = self.pixels.slice(input_rows.start * stride..input_rows.end * stride);
-        self.round.handed_out += 1;
-        self.round.owners[band] = Some(to);
+        let format = self.pieces.as_ref().map(|_| self.options.format);
+        let format = format.filter(|_| self.is_last_round());
+        let round = self.round.as_mut()?;
+        let handed = round.hand_out(to)?;
+        let (width, height, channels) = round.shape();
         let header = ToRank::Band(BandHeader {
             image: self.image,
-            round: self.round.number,
-            band,
-            rows,
-            input_rows,
-            width: self.width,
-            channels: self.channels,
-            height: self.height,
+            round: round.number,
+            band: handed.band,
+            rows: handed.rows,
+            input_rows: handed.input_rows,
+            width,
+            channels,
+            height,
+            format,
         });
-        Some(Message::new(header, payload))
+        Some(Message::new(header, handed.pixels))
     }
 
-    /// Takes the rows of a band back from rank `from`. After the last band of the last round: the
-    /// pixels, and the bytes in each.
-    ///
-    /// # Errors
-    /// When the rank never had that band, or gives other rows than asked for.
-    pub(crate) fn take_rows(
-        &mut self,
-        (from, band): (usize, usize),
-        rows: &[u8],
-    ) -> Result<Option<(Bytes, usize)>, BugError> {
-        let fault = |what| BugError::Message { from, what };
-        self.check_owner(from, band)?;
-        if self.is_summarized() && !self.round.is_shared {
-            return Err(fault("it brings rows before it has its share"));
-        }
-        let output_channels = self.round().output_channels(self.channels);
-        let stride = self.width * output_channels;
-        let own = self.round.cuts[band].clone();
-        let place = &mut self.round.joined[own.start * stride..own.end * stride];
-        if place.len() != rows.len() {
-            return Err(fault("it brings another number of rows than asked for"));
-        }
-        if std::mem::replace(&mut self.round.came_back[band], true) {
-            return Err(fault("it brings a band twice"));
-        }
-        place.copy_from_slice(rows);
-        self.round.awaited -= 1;
-        if self.round.awaited > 0 {
-            return Ok(None);
-        }
-        self.channels = output_channels;
-        self.pixels = Bytes::from(std::mem::take(&mut self.round.joined));
-        if self.round.number + 1 < self.reading.chain.rounds().len() {
-            self.start_round(self.round.number + 1);
-            return Ok(None);
-        }
-        Ok(Some((self.pixels.clone(), self.channels)))
+    /// What a global pass has to tell a rank next, if its rows can be taken.
+    pub(crate) fn next_share(&mut self) -> Option<Addressed> {
+        let (rank, band, share) = self.round.as_mut()?.next_share()?;
+        Some((rank, Message::new(ToRank::Share { image: self.image, band }, share)))
     }
 
-    /// Takes what a band told for the global pass; once all have, the shares for their owners.
+    /// Takes what rank `from` told of band `band` for the global pass.
     ///
     /// # Errors
     /// When the rank never had that band, or its partials make no sense.
@@ -212,65 +203,80 @@ impl BandImage {
         &mut self,
         (from, band): (usize, usize),
         partials: &[u8],
-    ) -> Result<Vec<Addressed>, BugError> {
-        self.check_owner(from, band)?;
-        if !self.is_summarized() || self.round.is_shared {
-            return Err(BugError::Message {
-                from,
-                what: "it brings partials that nobody waits for",
-            });
-        }
-        let partials: Vec<Vec<u8>> = postcard::from_bytes(partials)
-            .map_err(|source| BugError::GlobalPass { part: "partials", source })?;
-        if self.round.partials[band].replace(partials).is_some() {
-            return Err(BugError::Message { from, what: "it brings partials twice" });
-        }
-        if self.round.partials.iter().any(Option::is_none) {
-            return Ok(Vec::new());
-        }
-        self.shares()
+    ) -> Result<Freed, BugError> {
+        let (state, round) = self.round_for(from)?;
+        let freed = state.take_partials(round, (from, band), partials)?;
+        self.order();
+        Ok(freed)
     }
 
-    fn shares(&mut self) -> Result<Vec<Addressed>, BugError> {
-        let by_band: Vec<Vec<Vec<u8>>> =
-            self.round.partials.iter_mut().filter_map(Option::take).collect();
-        let counts: Vec<usize> = by_band.iter().map(Vec::len).collect();
-        let partials: Vec<Vec<u8>> = by_band.into_iter().flatten().collect();
-        self.round.is_shared = true;
-        let mut shares = self.round().combine(&partials)?.into_iter();
-        let mut messages = Vec::with_capacity(counts.len());
-        for (band, count) in counts.into_iter().enumerate() {
-            let own: Vec<Vec<u8>> = shares.by_ref().take(count).collect();
-            let payload =
-                postcard::to_stdvec(&own).map_err(|source| BugError::Encode { source })?;
-            let header = ToRank::Share { image: self.image, band };
-            messages.push((self.round.owners[band].unwrap_or(0), Message::new(header, payload)));
+    /// Takes what rank `from` made of band `band`. Returns what the rank no longer holds, and the
+    /// pixels in those rows.
+    ///
+    /// # Errors
+    /// When the rank never had that band, or gives other rows than asked for.
+    pub(crate) fn take_band(
+        &mut self,
+        (from, band): (usize, usize),
+        made: Bytes,
+    ) -> Result<(Freed, u64), BugError> {
+        let is_last = self.is_last_round();
+        let is_encoded = is_last && self.pieces.is_some();
+        let (state, _) = self.round_for(from)?;
+        let (freed, rows) = state.take_back((from, band), (!is_encoded).then_some(made.len()))?;
+        let (width, _, channels) = state.output_shape();
+        let (stride, pixels) = (width * channels, width as u64 * rows.len() as u64);
+        if is_last {
+            self.is_joined = state.is_back();
+            // A sink that has ended has said why.
+            let _ = self.to_sink.send(ToSink::Band(band, made));
+            self.finish();
+        } else {
+            state.landed();
+            self.joined[rows.start * stride..rows.end * stride].copy_from_slice(&made);
+            self.go_on();
         }
-        Ok(messages)
+        Ok((freed, pixels))
     }
 
-    fn check_owner(&self, from: usize, band: usize) -> Result<(), BugError> {
-        match self.round.owners.get(band) {
-            Some(&Some(owner)) if owner == from => Ok(()),
-            Some(_) | None => {
-                Err(BugError::Message { from, what: "it speaks of a band that it never had" })
-            }
+    /// Asks for more rows, or starts the next round if all rows of this one are there.
+    fn go_on(&mut self) {
+        let Some(round) = self.round.as_ref().filter(|round| round.is_back()) else {
+            return self.order();
+        };
+        let (next, shape) = (round.number + 1, round.output_shape());
+        // First, so that the rows before are not there any more when those behind are made.
+        self.round = None;
+        let joined = std::mem::take(&mut self.joined);
+        self.start_round(next, shape, Input::Joined(Bytes::from(joined)));
+    }
+
+    /// The sink has written a band.
+    pub(crate) fn sunk(&mut self) {
+        if let Some(round) = &mut self.round {
+            round.landed();
         }
+        self.order();
+    }
+
+    /// Lets the result appear once all is there that it needs.
+    fn finish(&mut self) {
+        if self.is_joined && self.is_read && self.is_identified {
+            // A sink that has ended has said why.
+            let _ = self.to_sink.send(ToSink::Finish);
+        }
+    }
+
+    /// What ranks still hold of it.
+    pub(crate) fn at_ranks(&self) -> impl Iterator<Item = (usize, Freed)> {
+        self.round.iter().flat_map(RoundState::at_ranks)
     }
 }
 
-impl RoundState {
-    fn empty() -> Self {
-        Self {
-            number: 0,
-            cuts: Vec::new(),
-            handed_out: 0,
-            awaited: 0,
-            owners: Vec::new(),
-            partials: Vec::new(),
-            is_shared: false,
-            joined: Vec::new(),
-            came_back: Vec::new(),
-        }
-    }
+/// Adds the time that `work` takes.
+fn timed<T>(time: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let result = work();
+    *time += began.elapsed();
+    result
 }

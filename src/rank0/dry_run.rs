@@ -1,14 +1,22 @@
 //! `--dry-run`: the plan, without carrying it out.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
 
 use super::reading::Reading;
 use crate::error::{ImageError, on_one_line, with_causes};
 use crate::events::megapixels;
-use crate::plan::{Footprint, ImageShape, Share, band_bytes, band_rows};
+use crate::plan::{Footprint, ImageShape, Share, WholeImages, band_bytes, flows, in_bands};
 use crate::settings::SharedFiles;
 use crate::source::Entry;
+use crate::transport::message::RankTimes;
+use crate::worker_rank::try_out;
+
+/// Images that are tried until one can be measured, and the most pixels that it may have.
+const MOST_TRIED: usize = 16;
+const MOST_PIXELS: u64 = 1 << 26;
 
 #[derive(Default)]
 struct Tally {
@@ -20,6 +28,8 @@ struct Tally {
     file_bytes: u64,
     largest_on_rank: u64,
     largest_held: u64,
+    whole: WholeImages,
+    in_bands_ns: f64,
 }
 
 /// Reads all headers and prints what a run would do with the files.
@@ -40,6 +50,7 @@ pub(crate) fn print(reading: &Reading, entries: &[Entry], out: &mut impl Write) 
         let memory = size(rank.memory);
         writeln!(out, "rank {number:<5}{}, {} threads, {memory}", rank.host, rank.threads)?;
     }
+    let measured = measure(reading, entries);
     let mut tally = Tally::default();
     for entry in entries {
         match plan_of(reading, entry) {
@@ -51,7 +62,8 @@ pub(crate) fn print(reading: &Reading, entries: &[Entry], out: &mut impl Write) 
             }
         }
     }
-    print_tally(reading, &tally, out)
+    print_tally(reading, &tally, out)?;
+    print_forecast(reading, &tally, measured, out)
 }
 
 fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Result<()> {
@@ -76,14 +88,53 @@ fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Re
     )
 }
 
+/// Filters the first image that is not too large, to learn what such images cost. Gives its name and
+/// the milliseconds that it took.
+fn measure<'e>(reading: &Reading, entries: &'e [Entry]) -> Option<(&'e Path, f64)> {
+    let tried = entries.iter().take(MOST_TRIED).find_map(|entry| {
+        let (shape, ..) = plan_of(reading, entry).ok()?;
+        let file = fs::read(&entry.input).ok().filter(|_| shape.pixels() <= MOST_PIXELS)?;
+        let pixel_bytes = shape.width * shape.height * shape.channels;
+        let (work, chain) = (&reading.job.work, &reading.chain);
+        let trial = try_out(work, chain, &file, (shape.output, pixel_bytes)).ok()?.ok()?;
+        Some((entry, shape, trial))
+    });
+    let (entry, shape, trial) = tried?;
+    let RankTimes { decode_us, filter_us, encode_us, .. } = trial.times;
+    let times = [decode_us, filter_us, encode_us];
+    reading.foresight().saw(&shape, &reading.chain, times, trial.result_bytes as u64);
+    let all = Duration::from_micros(times.iter().sum());
+    Some((&entry.input, all.as_secs_f64() * 1e3))
+}
+
+fn print_forecast(
+    reading: &Reading,
+    tally: &Tally,
+    measured: Option<(&Path, f64)>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let whole = tally.whole.forecast(reading.foresight().site());
+    let seconds = (whole.ns + tally.in_bands_ns) / 1e9;
+    let held_up = if tally.in_bands_ns < whole.ns {
+        format!(", held up by: {}", whole.bottleneck)
+    } else {
+        String::new()
+    };
+    let learned = measured.map_or_else(
+        || "nothing could be measured here".to_owned(),
+        |(name, ms)| format!("`{}` took one core here {ms:.1} ms", name.display()),
+    );
+    writeln!(out, "{}", on_one_line(&format!("forecast  {seconds:.1} s{held_up}; {learned}")))
+}
+
 /// Bands that the first round cuts an image into, and bytes that one takes on its rank.
 fn bands_of(reading: &Reading, shape: &ImageShape) -> (usize, u64) {
-    let Some(round) = reading.chain.rounds().first() else { return (0, 0) };
-    let (width, height, channels) = (shape.width, shape.height, shape.channels);
-    let (cluster, wanted) = (&reading.cluster, reading.job.settings.band_rows);
-    let rows = band_rows(round, (width, height, channels), cluster, wanted);
-    let input = round.input_rows(0..rows, height).len();
-    (height.div_ceil(rows), band_bytes(round, (width, channels), input, rows))
+    let Reading { chain, cluster, job, .. } = reading;
+    let flows = flows(shape, chain, (cluster, cluster.rank0_hold()), job.settings.band_rows);
+    let (Some(round), Some(flow)) = (chain.rounds().first(), flows.first()) else { return (0, 0) };
+    let input = round.input_rows(0..flow.rows, shape.height).len();
+    let band = band_bytes(round, (shape.width, shape.channels), input, flow.rows);
+    (shape.height.div_ceil(flow.rows), band)
 }
 
 type ImagePlan = (ImageShape, Share, Footprint);
@@ -109,8 +160,11 @@ fn print_image(
     tally: &mut Tally,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let foresight = reading.foresight();
+    let (load, site) = (foresight.load(&shape, &reading.chain), foresight.site());
     let (unit, on_rank, held) = match share {
         Share::Image => {
+            tally.whole.add(&load, 1, site);
             tally.images += 1;
             tally.units += 1;
             ("whole".to_owned(), need.on_rank, need.held_whole)
@@ -118,6 +172,7 @@ fn print_image(
         Share::Bands => {
             let (bands, band) = bands_of(reading, &shape);
             tally.in_bands += 1;
+            tally.in_bands_ns += in_bands(&load, site).ns;
             tally.units += bands;
             (format!("{bands} bands"), band, need.held_in_bands)
         }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::budget::Budget;
@@ -19,7 +19,7 @@ use super::{Desk, Event, dry_run, signals};
 use crate::error::{BugError, Error, HostError, OutputError, UsageError, printed};
 use crate::events::{Entry, RankInfo, RunEvent, RunStarted, logger};
 use crate::journal::{JournalError, SettingsHash, State, directory_of};
-use crate::plan::{Cluster, HostFacts, Job, RankPlan};
+use crate::plan::{Cluster, Foresight, HostFacts, Job, RankPlan};
 use crate::settings::SharedFiles;
 use crate::source::{TokenFile, list, remove_temporaries};
 use crate::transport::Silence;
@@ -47,9 +47,12 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     let text = job.output_text();
     let (state, settings) = (State::default(), SettingsHash::of(&text));
     let earlier = Earlier { state, settings };
-    let mut reading = Reading { job, chain, cluster, budget, entries: entries.len(), earlier };
+    let foresight = Mutex::new(Foresight::new(&cluster));
+    let count = entries.len();
+    let mut reading = Reading { job, chain, cluster, budget, entries: count, foresight, earlier };
     if reading.job.settings.dry_run {
         suppose_who_sees_files(&mut reading);
+        reading.foresight = Mutex::new(Foresight::new(&reading.cluster));
         let print = move || dry_run::print(&reading, &entries, &mut io::stdout().lock());
         printed(company.meanwhile("the plan", print)?)?;
         return Ok(None);
@@ -60,6 +63,7 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     let started = start_of(&reading, &ledger);
     let watchers = Watchers::open(&reading.job.settings, started, ledger.hold())?;
     company.look_who_sees_files(&mut reading)?;
+    reading.foresight = Mutex::new(Foresight::new(&reading.cluster));
     let Company { desk, vigil, .. } = company;
     signals::watch(&desk.to_events);
     Ok(Some(Run::new(Arc::new(reading), entries, (ledger, watchers), (desk, vigil))?))
@@ -97,6 +101,9 @@ fn greet(desk: &mut Desk, stall_timeout: Option<u64>) -> Result<Vec<HostFacts>, 
             | Event::Read(..)
             | Event::Fetched(..)
             | Event::Dropped
+            | Event::Source(..)
+            | Event::Identified(..)
+            | Event::Sunk(_)
             | Event::Log(..)
             | Event::Written(..)
             | Event::Recorded(_)

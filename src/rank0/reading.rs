@@ -1,19 +1,20 @@
-//! One file from the disk into memory: its header, how it is shared out, its bytes or its pixels.
+//! One file from the disk into memory: its header, how it is shared out, and its bytes unless it is read in bands.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bands::FromStart;
 use super::budget::{Budget, Permit};
 use super::earlier::Earlier;
 use crate::error::ImageError;
 use crate::hash::ContentHash;
-use crate::image_file::{self, Format, Header, Picture};
+use crate::image_file::{self, Format, Header};
 use crate::journal::{Done, Identity};
 use crate::ops::chain::Chain;
-use crate::plan::{Cluster, Footprint, ImageShape, Job, Share, choose};
+use crate::plan::{Cluster, Footprint, Foresight, ImageShape, Job, Share, choose};
 use crate::source::Entry;
 use crate::transport::message::FileSeen;
 
@@ -25,6 +26,8 @@ pub(crate) struct Reading {
     pub(crate) cluster: Cluster,
     pub(crate) budget: Arc<Budget>,
     pub(crate) entries: usize,
+    /// What is expected of images, corrected by what was seen of them.
+    pub(crate) foresight: Mutex<Foresight>,
     /// What earlier runs did.
     pub(crate) earlier: Earlier,
 }
@@ -35,12 +38,11 @@ pub struct Loaded {
     pub(crate) format: Format,
     pub(crate) need: Footprint,
     pub(crate) permit: Permit,
-    /// Bytes of its pixels, decoded.
-    pub(crate) pixel_bytes: usize,
+    pub(crate) shape: ImageShape,
     pub(crate) seen: FileSeen,
     pub(crate) content: Content,
-    /// How long it was looked at or read, and how long decoded.
-    pub(crate) times: (Duration, Duration),
+    /// How long it was looked at, and perhaps hashed.
+    pub(crate) time: Duration,
 }
 
 /// What was read of it.
@@ -48,8 +50,8 @@ pub struct Loaded {
 pub(crate) enum Content {
     /// Nothing: a rank takes it whole, and reads it, or gets its bytes once it is known which.
     Whole,
-    /// The pixels, to be cut into bands, and the hash of the file.
-    Picture(Picture, ContentHash),
+    /// Nothing yet: it is read in bands.
+    InBands(File),
     /// Nothing: an earlier run has made its result, of the same bytes.
     DoneBefore(Box<Done>),
 }
@@ -73,21 +75,12 @@ impl Reading {
         goes_on();
         let began = Instant::now();
         let seen = FileSeen::of(&file.metadata().map_err(ImageError::Unreadable)?);
-        let pixel_bytes = shape.width * shape.height * shape.channels;
-        let mut read = began.elapsed();
-        let content = if let Some(done) = self.done_before(entry, &mut file, &seen)? {
-            Content::DoneBefore(Box::new(done))
-        } else if share == Share::Image {
-            Content::Whole
-        } else {
-            let bytes = read_all(&mut file, shape.file_bytes).map_err(ImageError::Unreadable)?;
-            let content = ContentHash::of(&bytes);
-            read = began.elapsed();
-            let picture = image_file::decode(&bytes, &self.job.work.decode, Vec::new())?;
-            Content::Picture(picture, content)
+        let content = match (self.done_before(entry, &mut file, &seen)?, share) {
+            (Some(done), _) => Content::DoneBefore(Box::new(done)),
+            (None, Share::Image) => Content::Whole,
+            (None, Share::Bands) => Content::InBands(file),
         };
-        let times = (read, began.elapsed().saturating_sub(read));
-        Ok(Loaded { format, need, permit, pixel_bytes, seen, content, times })
+        Ok(Loaded { format, need, permit, shape, seen, content, time: began.elapsed() })
     }
 
     /// Reads a file for a rank that does not see it; first, `goes_on` is called. None: it has changed
@@ -132,6 +125,19 @@ impl Reading {
         Ok(self.earlier.same_content(&identity, entry, &self.job))
     }
 
+    /// The hash of a file in bands, as rank 0 saw it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has changed.
+    pub(crate) fn identify(file: &File, seen: &FileSeen) -> Result<ContentHash, ImageError> {
+        let hash = || {
+            let (content, bytes) = ContentHash::of_all(FromStart::new(file, seen.bytes))?;
+            let is_same = bytes == seen.bytes && FileSeen::of(&file.metadata()?) == *seen;
+            Ok(is_same.then_some(content))
+        };
+        hash().map_err(ImageError::Unreadable)?.ok_or(ImageError::Changing)
+    }
+
     /// The header of a file, checked against all limits that it can be checked against.
     ///
     /// # Errors
@@ -151,7 +157,13 @@ impl Reading {
         let channels = self.chain.output_channels(header.channels);
         let format = self.format_of(&header);
         format.check_fits(width, height, channels)?;
-        Ok((header, ImageShape::new(&header, file_bytes, channels, format)))
+        let options = self.job.work.encode_options(format);
+        Ok((header, ImageShape::new(&header, file_bytes, channels, &options)))
+    }
+
+    /// What is expected of images.
+    pub(crate) fn foresight(&self) -> MutexGuard<'_, Foresight> {
+        self.foresight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The format that a file with this header is written in.
@@ -164,8 +176,10 @@ impl Reading {
     /// # Errors
     /// When no rank has the memory for it, or one may not have so much.
     pub(crate) fn share(&self, shape: &ImageShape) -> Result<(Share, Footprint), ImageError> {
-        let wanted = self.job.settings.distribution;
-        let (share, need) = choose(shape, &self.chain, &self.cluster, self.entries, wanted)?;
+        let settings = &self.job.settings;
+        let wanted = (settings.distribution, settings.band_rows);
+        let ranks = (&self.cluster, &*self.foresight());
+        let (share, need) = choose(shape, &self.chain, ranks, self.entries, wanted)?;
         self.job.work.decode.limits.check_memory(need.on_one_rank(share))?;
         Ok((share, need))
     }

@@ -1,6 +1,7 @@
 //! One run: from a list of files to a result or a failure for each.
 
 mod deadline;
+mod in_bands;
 mod results;
 mod stop;
 
@@ -73,6 +74,8 @@ pub(crate) struct Run<'a> {
     /// Files that were begun and given back at a stop.
     given_back: usize,
     missing_bytes: u64,
+    /// Whether it was told how long the rest will take.
+    is_foreseen: bool,
     vigil: Vigil,
 }
 
@@ -109,6 +112,7 @@ impl<'a> Run<'a> {
             stop: None,
             given_back: 0,
             missing_bytes: 0,
+            is_foreseen: false,
             vigil,
             reading,
             entries,
@@ -124,6 +128,7 @@ impl<'a> Run<'a> {
             Err(error) => {
                 if let Error::Output(OutputError::Lost { .. }) = error {
                     // No later run tidies up after this one: it is the later one that it lost to.
+                    self.in_bands.clear();
                     self.drop_results(LAST_WRITES);
                 }
                 self.account.broken_off(&error);
@@ -184,7 +189,7 @@ impl<'a> Run<'a> {
         let cluster = &self.reading.cluster;
         let ahead = cluster.ranks.len() * AHEAD_PER_RANK
             + cluster.threads().div_ceil(THREADS_PER_FILE_AHEAD);
-        while self.stop.is_none() && self.being_read.len() + self.ready.len() < ahead {
+        while self.stop.is_none() && self.ahead() < ahead {
             let Some(image) = self.queue.next(self.account.under_way()) else { break };
             self.account.begin(image)?;
             self.look_at(image);
@@ -216,14 +221,14 @@ impl<'a> Run<'a> {
         });
     }
 
+    /// Files that are read or have been, and are at no rank or at all of them.
+    fn ahead(&self) -> usize {
+        self.being_read.len() + self.ready.len() + self.in_bands.len()
+    }
+
     /// Gives work to ranks that have less than they can do, bands first.
     fn hand_out(&mut self) -> Result<(), BugError> {
-        while let Some(index) = self.in_bands.iter().position(BandImage::has_next) {
-            let Some(rank) = self.hands.for_band(self.in_bands[index].next_bytes()) else {
-                return Ok(());
-            };
-            self.give_band(index, rank)?;
-        }
+        self.hand_out_bands()?;
         while let Some((index, rank)) = self.next_image() {
             self.give_image(index, rank)?;
         }
@@ -240,14 +245,6 @@ impl<'a> Run<'a> {
             waiting = waiting.or(Some(bytes));
             Some((index, rank?))
         })
-    }
-
-    fn give_band(&mut self, index: usize, rank: usize) -> Result<(), BugError> {
-        let bands = &mut self.in_bands[index];
-        let bytes = bands.next_bytes();
-        let Some(message) = bands.hand_out(rank) else { return Ok(()) };
-        self.hands.give_band(rank, bytes);
-        self.desk.hub.send(rank, message)
     }
 
     fn give_image(&mut self, index: usize, rank: usize) -> Result<(), BugError> {
@@ -275,7 +272,8 @@ impl<'a> Run<'a> {
         (files, bytes): (Option<SharedFiles>, Vec<u8>),
     ) -> Result<(), BugError> {
         let name = self.entries[image].input.display().to_string();
-        let Loaded { format, pixel_bytes, .. } = given.loaded;
+        let Loaded { format, shape, .. } = given.loaded;
+        let pixel_bytes = shape.width * shape.height * shape.channels;
         let header = ToRank::Image { image, name, format, pixel_bytes, files };
         self.desk.hub.send(given.rank, Message::new(header, bytes))
     }
@@ -338,8 +336,18 @@ impl<'a> Run<'a> {
                     self.take_fetched(image, bytes)?;
                 }
             }
-            Event::Written(image, Ok(written)) => self.account.done(image, &written)?,
-            Event::Written(image, Err(failure)) => self.take_write_failure(image, failure)?,
+            Event::Source(image, said) => self.take_source(image, said)?,
+            Event::Identified(image, identity) => self.take_identity(image, identity)?,
+            Event::Sunk(image) => self.take_sunk(image),
+            Event::Written(image, _) if self.given_up.contains(&image) => {}
+            Event::Written(image, Ok(written)) => {
+                self.bands_written(image);
+                self.account.done(image, &written)?;
+            }
+            Event::Written(image, Err(failure)) => {
+                self.drop_bands(image)?;
+                self.take_write_failure(image, failure)?;
+            }
             Event::Recorded(images) => self.account.recorded(images)?,
             Event::Message(from, message) => self.take_message(from, message)?,
             Event::Log(level, text) => self.account.message(0, level, text),
@@ -358,14 +366,12 @@ impl<'a> Run<'a> {
         match loaded.content {
             Content::DoneBefore(done) => return self.account.done_again(image, *done),
             Content::Whole => {
-                self.account.read(image, (loaded.seen, None), loaded.times);
+                self.account.read(image, loaded.seen, loaded.time);
                 self.ready.push_back((image, loaded));
             }
-            Content::Picture(picture, content) => {
-                self.account.read(image, (loaded.seen, Some(content)), loaded.times);
-                self.account.in_bands(image);
-                let parts = (picture, loaded.format, loaded.permit);
-                self.in_bands.push(BandImage::new(image, parts, Arc::clone(&self.reading)));
+            Content::InBands(_) => {
+                self.account.read(image, loaded.seen, loaded.time);
+                self.start_bands(image, loaded);
             }
         }
         Ok(())

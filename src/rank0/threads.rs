@@ -54,6 +54,23 @@ impl Threads {
         let _ = self.tasks.send((name, Box::new(task)));
     }
 
+    /// Has a thread of its own carry out a task that waits for others: in a queue it could wait for
+    /// those behind it. It need not tell how it ends.
+    pub(crate) fn add_alone(
+        &self,
+        name: String,
+        task: impl FnOnce() -> Option<Event> + Send + 'static,
+    ) {
+        self.queue.left.fetch_add(1, Ordering::SeqCst);
+        let (queue, events) = (Arc::clone(&self.queue), self.events.clone());
+        std::thread::spawn(move || {
+            if let Some(event) = carry_out(&queue, name, task) {
+                // Rank 0 hears of it when it is there to hear.
+                let _ = events.send(event);
+            }
+        });
+    }
+
     /// Waits until all tasks have ended, but not beyond `end`.
     pub(crate) fn finish(&self, end: Instant) {
         while self.queue.left.load(Ordering::SeqCst) > 0 && Instant::now() < end {
@@ -66,13 +83,19 @@ fn work(queue: &Queue, events: &Sender<Event>) {
     loop {
         let next = queue.tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((name, task)) = next else { return };
-        let event = std::panic::catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|panic| {
-            let panic = panic_text(panic.as_ref());
-            Event::Broken(BugError::Panic { rank: 0, work: name, panic }.into())
-        });
-        queue.left.fetch_sub(1, Ordering::SeqCst);
-        if events.send(event).is_err() {
+        let event = carry_out(queue, name, || Some(task()));
+        if event.is_some_and(|event| events.send(event).is_err()) {
             return;
         }
     }
+}
+
+/// What a task has to say.
+fn carry_out(queue: &Queue, name: String, task: impl FnOnce() -> Option<Event>) -> Option<Event> {
+    let event = std::panic::catch_unwind(AssertUnwindSafe(task)).unwrap_or_else(|panic| {
+        let panic = panic_text(panic.as_ref());
+        Some(Event::Broken(BugError::Panic { rank: 0, work: name, panic }.into()))
+    });
+    queue.left.fetch_sub(1, Ordering::SeqCst);
+    event
 }

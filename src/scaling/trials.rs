@@ -81,7 +81,8 @@ fn read(job: &Job, chain: &Chain, entry: &Entry) -> Result<(Vec<u8>, ImageShape)
     let header = image_file::read_header(Cursor::new(&file), decode)?;
     let output = job.settings.format.unwrap_or_else(|| header.format.output());
     let channels = chain.output_channels(header.channels);
-    Ok((file, ImageShape::new(&header, bytes, channels, output)))
+    let options = job.work.encode_options(output);
+    Ok((file, ImageShape::new(&header, bytes, channels, &options)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

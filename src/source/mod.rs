@@ -5,5 +5,7 @@ mod output;
 mod token;
 
 pub use list::{Entry, list};
-pub use output::{put_in_place, remove_beside, remove_temporaries, write_beside, write_whole};
+pub use output::{
+    NewFile, put_in_place, remove_beside, remove_temporaries, write_beside, write_whole,
+};
 pub use token::{TokenFile, sees_token};

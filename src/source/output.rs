@@ -5,40 +5,95 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 /// Start of the names of files that are being written; listing skips them.
 pub(super) const TEMPORARY_PREFIX: &str = ".mpix-";
 
-/// Writes `bytes` to `root/name` and makes it last: temporary file, fsync, rename, fsync of the
-/// directory. Whoever reads the file sees the old one or the new one.
+/// A file that appears whole, or not at all: what is written goes to a temporary file beside it, which
+/// is removed unless it is finished.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    directory: PathBuf,
+    temporary: NamedTempFile<File>,
+}
+
+impl NewFile {
+    /// Begins `root/name`.
+    ///
+    /// The directories below `root` are made, `root` itself is not: one that has gone was perhaps
+    /// unmounted.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub fn begin(root: &Path, name: &Path) -> io::Result<Self> {
+        if !root.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the output directory is gone"));
+        }
+        let path = root.join(name);
+        let directory = path.parent().unwrap_or(root).to_path_buf();
+        fs::create_dir_all(&directory)?;
+        let temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .make_in(&directory, |path| File::create_new(path))?;
+        Ok(Self { path, directory, temporary })
+    }
+
+    /// Writes the next bytes.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Not through `temporary`, whose errors tell its name.
+        self.temporary.as_file_mut().write_all(bytes)
+    }
+
+    /// Makes what was written last, and so far only that: fsync.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub fn sync(&self) -> io::Result<()> {
+        self.temporary.as_file().sync_all()
+    }
+
+    /// Leaves the file, which was synced, under its temporary name, which is given.
+    fn keep(self) -> io::Result<OsString> {
+        let path = self.temporary.into_temp_path().keep().map_err(|error| error.error)?;
+        Ok(path.file_name().unwrap_or_default().to_owned())
+    }
+
+    /// Gives the file, which was synced, its name, and makes that last: rename, fsync of the
+    /// directory. Whoever reads it sees the old one or the new one.
+    ///
+    /// # Errors
+    /// When it cannot be; the file of that name is as it was.
+    pub fn appear(self) -> io::Result<()> {
+        self.temporary.persist(&self.path).map_err(|error| error.error)?;
+        File::open(self.directory)?.sync_all()
+    }
+}
+
+/// Writes `bytes` to `root/name` and makes it last.
 ///
 /// # Errors
 /// When any of it fails; the temporary file is removed, and the file is as it was.
 pub fn write_whole(root: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = write_beside(root, name, bytes)?;
-    put_in_place(root, name, &temporary)
+    let mut file = NewFile::begin(root, name)?;
+    file.append(bytes)?;
+    file.sync()?;
+    file.appear()
 }
 
 /// Writes `bytes` to a temporary file beside `root/name` and makes them last. Returns its name.
 ///
-/// The directories below `root` are made, `root` itself is not: one that has gone was perhaps
-/// unmounted.
-///
 /// # Errors
 /// When any of it fails; the temporary file is removed.
 pub fn write_beside(root: &Path, name: &Path, bytes: &[u8]) -> io::Result<OsString> {
-    if !root.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the output directory is gone"));
-    }
-    let directory = directory_of(root, name);
-    fs::create_dir_all(&directory)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .make_in(&directory, |path| File::create_new(path))?;
-    // Not through `file`, whose errors tell its temporary name.
-    file.as_file_mut().write_all(bytes)?;
-    file.as_file().sync_all()?;
-    let path = file.into_temp_path().keep().map_err(|error| error.error)?;
-    Ok(path.file_name().unwrap_or_default().to_owned())
+    let mut file = NewFile::begin(root, name)?;
+    file.append(bytes)?;
+    file.sync()?;
+    file.keep()
 }
 
 /// Gives the file that [`write_beside`] wrote its name, and makes that last.
@@ -87,6 +142,17 @@ mod tests {
         assert_eq!(fs::read(root.join("a/b/c")).unwrap(), b"bytes");
         assert!(write_whole(&root.join("gone"), taken, b"bytes").is_err());
         assert!(!root.join("gone").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_not_finished_is_never_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = NewFile::begin(dir.path(), Path::new("a/b")).unwrap();
+        file.append(b"by").unwrap();
+        file.append(b"tes").unwrap();
+        assert!(!dir.path().join("a/b").exists());
+        drop(file);
+        assert_eq!(fs::read_dir(dir.path().join("a")).unwrap().count(), 0);
     }
 
     #[test]

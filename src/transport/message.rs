@@ -55,6 +55,8 @@ pub struct BandHeader {
     pub channels: usize,
     /// Rows of the image.
     pub height: usize,
+    /// The format in which the rows that are made are encoded as pieces, if they are to be.
+    pub format: Option<Format>,
 }
 
 /// What is seen of a file without reading it. A rank that sees the same sees the same file, not
@@ -285,12 +287,23 @@ pub enum ToRank0 {
         /// What became of it.
         result: ImageResult,
     },
-    /// Rows are filtered. Payload: the pixels.
+    /// Rows are filtered. Payload: the pixels, or what they are encoded to.
     Band {
         /// The image.
         image: usize,
         /// The band.
         band: usize,
+    },
+    /// Rows cannot be encoded.
+    BandFailed {
+        /// The image.
+        image: usize,
+        /// The band.
+        band: usize,
+        /// How to count it.
+        kind: FailureKind,
+        /// Why, for people.
+        reason: String,
     },
     /// Rows are summarized, and wait for their share. Payload: a list of partials.
     Partials {

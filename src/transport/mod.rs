@@ -27,12 +27,9 @@ pub fn mpi_library() -> Option<String> {
     None
 }
 
-/// Sleeps between two looks for messages of other processes. A blocking receive would eat a core, and
-/// looks twice a millisecond were measured to take a fortieth of one.
+/// Sleeps between two looks for messages of other processes. A blocking receive would eat a core.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
-const LONGEST_SLEEP: Duration = Duration::from_millis(2);
-/// A message is found late by one part in so many of the time that was waited for it.
-const LATE_PART: u32 = 8;
+const LONGEST_SLEEP: Duration = Duration::from_micros(500);
 /// Looks before the first sleep: an answer that is on its way comes within some microseconds.
 const LOOKS_BEFORE_SLEEP: u32 = 20;
 
@@ -60,7 +57,7 @@ pub fn next_event<E>(
     others: &mut impl Poll<E>,
     deadline: Instant,
 ) -> Result<Option<E>, BugError> {
-    let began = Instant::now();
+    let mut sleep = SHORTEST_SLEEP;
     let mut looks = 0;
     loop {
         if let Some(event) = others.poll()? {
@@ -74,7 +71,8 @@ pub fn next_event<E>(
         } else if others.is_busy() {
             SHORTEST_SLEEP.min(left)
         } else {
-            (began.elapsed() / LATE_PART).clamp(SHORTEST_SLEEP, LONGEST_SLEEP).min(left)
+            sleep = (sleep * 2).min(LONGEST_SLEEP);
+            sleep.min(left)
         };
         looks += 1;
         match own.recv_timeout(wait) {

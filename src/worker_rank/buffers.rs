@@ -1,6 +1,8 @@
 //! Buffers that are used again: the first touch of a fresh one costs more than most ops.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
 
 /// A buffer serves a need that is at least one part in so many of it; less would waste memory that
 /// nobody counts.
@@ -46,6 +48,11 @@ impl Buffers {
         buffer
     }
 
+    /// The bytes of a buffer, which is given back once nobody reads them any more.
+    pub(crate) fn lend(self: &Arc<Self>, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, store: Arc::clone(self) })
+    }
+
     /// Gives a buffer back. Those that have been unused longest make room for it.
     pub(crate) fn give(&self, buffer: Vec<u8>) {
         if buffer.capacity() == 0 {
@@ -57,6 +64,24 @@ impl Buffers {
         while bytes(&free) > self.limit {
             free.remove(0);
         }
+    }
+}
+
+/// A buffer that goes back to its store when nobody reads it any more.
+struct Lent {
+    buffer: Vec<u8>,
+    store: Arc<Buffers>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.store.give(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -90,5 +115,17 @@ mod tests {
         let (small, again) = (buffers.take(10), buffers.take(500));
         assert_ne!(small.as_ptr(), place);
         assert_eq!(again.as_ptr(), place);
+    }
+
+    #[test]
+    fn what_is_lent_comes_back_when_the_last_has_read_it() {
+        let store = Arc::new(Buffers::new(1000));
+        let kept = || store.free.lock().unwrap().len();
+        let lent = store.lend(vec![7; 100]);
+        let part = lent.slice(10..20);
+        drop(lent);
+        assert_eq!((kept(), &part[..]), (0, &[7; 10][..]));
+        drop(part);
+        assert_eq!(kept(), 1);
     }
 }

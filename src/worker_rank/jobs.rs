@@ -1,5 +1,6 @@
 //! What a rank's threads do with one message.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use super::pool::Load;
 use crate::band::{Band, BandMut};
 use crate::error::{BugError, ImageError, UsageError, with_causes};
 use crate::hash::{ContentHash, OutputHash};
-use crate::image_file::{self, EncodeOptions, Format};
+use crate::image_file::{self, EncodeOptions, Format, Pieces};
 use crate::ops::chain::{Chain, Round};
 use crate::plan::{Work, is_spread};
 use crate::transport::message::{
@@ -25,7 +26,7 @@ use crate::transport::message::{
 pub(crate) struct Jobs {
     work: Work,
     chain: Chain,
-    buffers: Buffers,
+    buffers: Arc<Buffers>,
     load: Load,
 }
 
@@ -70,11 +71,12 @@ pub struct Pending {
     output_channels: usize,
     height: usize,
     locals: Locals,
+    pieces: Option<Pieces>,
 }
 
 impl Jobs {
     pub(crate) fn new(work: Work, load: Load) -> Result<Self, UsageError> {
-        let (chain, buffers) = (work.chain()?, Buffers::new(work.kept_buffers));
+        let (chain, buffers) = (work.chain()?, Arc::new(Buffers::new(work.kept_buffers)));
         Ok(Self { work, chain, buffers, load })
     }
 
@@ -137,7 +139,7 @@ impl Jobs {
         format: Format,
         pixel_bytes: usize,
     ) -> Result<Result<Made, ImageError>, BugError> {
-        let options = EncodeOptions { format, quality: self.work.quality, strip: self.work.strip };
+        let options = self.work.encode_options(format);
         let threads = self.threads();
         if threads > 1 && is_spread(&self.chain) {
             return self.filter_spread(file, &options, pixel_bytes, threads);
@@ -185,10 +187,26 @@ impl Jobs {
         self.chain.rounds().get(round).ok_or(unknown)
     }
 
+    /// The pieces that the rows of a band are encoded in, if they are to be.
+    fn pieces_of(&self, band: &BandHeader, round: &Round) -> Result<Option<Pieces>, BugError> {
+        let Some(format) = band.format else { return Ok(None) };
+        let fault = |what| BugError::Message { from: 0, what };
+        let shape = (band.width, band.height, round.output_channels(band.channels));
+        let pieces = Pieces::new(shape, &self.work.encode_options(format))
+            .ok_or(fault("its format is not encoded in pieces"))?;
+        let (start, end) = (band.rows.start, band.rows.end);
+        let is_whole = |row: usize| row == band.height || row.is_multiple_of(pieces.rows());
+        if is_whole(start) && is_whole(end) {
+            return Ok(Some(pieces));
+        }
+        Err(fault("its rows are no whole pieces"))
+    }
+
     /// Filters a band, or summarizes it for a global pass.
     pub(crate) fn band(&self, band: &BandHeader, pixels: &[u8]) -> Result<Event, BugError> {
         let round = self.round(band.round)?;
         check_band(band, round, pixels)?;
+        let pieces = self.pieces_of(band, round)?;
         let input =
             Band::new(pixels, band.width, band.channels, band.input_rows.start, band.height);
         let output_channels = round.output_channels(band.channels);
@@ -205,15 +223,42 @@ impl Jobs {
                 output_channels,
                 height: band.height,
                 locals,
+                pieces,
             };
             let answer = Message::new(ToRank0::Partials { image, band: number }, payload);
             return Ok(Event::Summarized { key: (image, number), pending, answer });
         }
-        let mut filtered = vec![0; band.rows.len() * band.width * output_channels];
+        let mut filtered = self.buffers.take(band.rows.len() * band.width * output_channels);
         let mut out =
             BandMut::new(&mut filtered, band.width, output_channels, band.rows.start, band.height);
         filter_rows(round, input, &mut out, self.threads())?;
-        Ok(Event::Answer(Message::new(ToRank0::Band { image, band: number }, filtered)))
+        let place = (image, number, band.rows.start);
+        Ok(Event::Answer(self.rows_made(place, filtered, pieces.as_ref())))
+    }
+
+    /// The answer with the rows that were made of a band, encoded if they are to be.
+    fn rows_made(
+        &self,
+        (image, band, first_row): (usize, usize, usize),
+        rows: Vec<u8>,
+        pieces: Option<&Pieces>,
+    ) -> Message<ToRank0> {
+        let bytes = rows.len();
+        let made = match pieces {
+            None => Ok(rows),
+            Some(pieces) => pieces.encode(first_row, rows),
+        };
+        match made {
+            // Rows as they are: their memory serves again.
+            Ok(made) if made.capacity() >= bytes => {
+                Message::new(ToRank0::Band { image, band }, self.buffers.lend(made))
+            }
+            Ok(made) => Message::new(ToRank0::Band { image, band }, made),
+            Err(error) => {
+                let (kind, reason) = (error.kind(), with_causes(&error));
+                Message::bare(ToRank0::BandFailed { image, band, kind, reason })
+            }
+        }
     }
 
     /// The second half of a global pass over a band.
@@ -226,7 +271,8 @@ impl Jobs {
     ) -> Result<Message<ToRank0>, BugError> {
         let shares: Vec<Vec<u8>> = postcard::from_bytes(shares)
             .map_err(|source| BugError::GlobalPass { part: "shares", source })?;
-        let mut filtered = vec![0; pending.rows * pending.width * pending.output_channels];
+        let bytes = pending.rows * pending.width * pending.output_channels;
+        let mut filtered = self.buffers.take(bytes);
         let mut out = BandMut::new(
             &mut filtered,
             pending.width,
@@ -235,7 +281,8 @@ impl Jobs {
             pending.height,
         );
         finish_rows(self.round(pending.round)?, pending.locals, &shares, &mut out)?;
-        Ok(Message::new(ToRank0::Band { image, band }, filtered))
+        let place = (image, band, pending.first_row);
+        Ok(self.rows_made(place, filtered, pending.pieces.as_ref()))
     }
 }
 

@@ -100,7 +100,8 @@ fn work() -> Work {
 
 fn band(round: usize) -> BandHeader {
     let (rows, input_rows, width) = (2..4, 0..HEIGHT, WIDTH);
-    BandHeader { image: 1, round, band: 0, rows, input_rows, width, channels: 3, height: HEIGHT }
+    let (channels, height, format) = (3, HEIGHT, None);
+    BandHeader { image: 1, round, band: 0, rows, input_rows, width, channels, height, format }
 }
 
 fn image() -> ToRank {
@@ -125,7 +126,8 @@ fn messages() -> Seeds {
         host_cores: 8,
         memory_bytes: 1 << 34,
     };
-    let failed = ImageResult::Failed { kind: FailureKind::NotAnImage, reason: "no".to_owned() };
+    let (kind, reason) = (FailureKind::NotAnImage, "no".to_owned());
+    let failed = ImageResult::Failed { kind, reason: reason.clone() };
     let filtered = Filtered {
         pixels: 9,
         times: RankTimes::default(),
@@ -155,6 +157,7 @@ fn messages() -> Seeds {
         frame("hello", &ToRank0::Hello(facts)),
         frame("done", &ToRank0::Image { image: 1, result: ImageResult::Done(filtered) }),
         frame("failed", &ToRank0::Image { image: 1, result: failed }),
+        frame("unfit-band", &ToRank0::BandFailed { image: 1, band: 2, kind, reason }),
         frame("partials", &ToRank0::Partials { image: 1, band: 2 }),
     ]
 }
@@ -188,6 +191,10 @@ fn conversations() -> Seeds {
     let start = (ToRank::Start(plain), Vec::new());
     let own_rows = BandHeader { input_rows: 2..4, ..band(0) };
     let inverted = (ToRank::Band(own_rows.clone()), rows_of(&own_rows));
+    let encoded_rows = BandHeader { format: Some(Format::Tiff), ..own_rows.clone() };
+    let encoded = (ToRank::Band(encoded_rows), rows_of(&own_rows));
+    let few_rows = BandHeader { format: Some(Format::Png), ..own_rows.clone() };
+    let half_a_piece = (ToRank::Band(few_rows), rows_of(&own_rows));
     // Rows so far down that the halo rows below them have no numbers.
     let (rows, input_rows) = (usize::MAX - 2..usize::MAX, usize::MAX - 5..usize::MAX);
     let far_down = BandHeader { rows, input_rows, height: usize::MAX, ..band(0) };
@@ -195,6 +202,8 @@ fn conversations() -> Seeds {
         ("far-down".to_owned(), conversation(&[(ToRank::Band(far_down), vec![0; 3 * WIDTH * 5])])),
         ("image".to_owned(), conversation(&[(image(), whole)])),
         ("band-and-share".to_owned(), conversation(&[banded, share])),
+        ("encoded".to_owned(), conversation(&[start.clone(), encoded])),
+        ("half-a-piece".to_owned(), conversation(&[start.clone(), half_a_piece])),
         (
             "other-work".to_owned(),
             conversation(&[start, inverted, (ToRank::Ping { sequence: 1 }, Vec::new())]),

@@ -38,16 +38,7 @@ impl Run<'_> {
             self.hands.take_image(given.rank, given.bytes(), given.is_filtered);
             ranks.push(given.rank);
         }
-        if let Some(index) = self.in_bands.iter().position(|bands| bands.image == image) {
-            let bands = self.in_bands.remove(index);
-            for (rank, bytes, is_work) in bands.at_ranks() {
-                self.hands.end_band_memory(rank, bytes);
-                if is_work {
-                    self.hands.end_band_work(rank);
-                }
-            }
-            ranks.extend(0..self.desk.hub.ranks());
-        }
+        self.drop_bands(image)?;
         self.given_up.insert(image);
         for rank in ranks {
             self.desk.hub.send(rank, Message::bare(ToRank::GiveUp { image }))?;

@@ -1,0 +1,360 @@
+//! How far one round of the chain has come with an image: which bands are asked for, handed out,
+//! summarized, and back.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::error::BugError;
+use crate::ops::chain::Round;
+use crate::plan::{Flow, band_bytes, cut_rows, kept_bytes};
+
+/// Where the rows come from that a round works on.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// From the file, band by band: those that have been read.
+    Read(VecDeque<Bytes>),
+    /// From the round before: all of them.
+    Joined(Bytes),
+}
+
+/// The state of a round.
+#[derive(Debug)]
+pub(super) struct RoundState {
+    pub(super) number: usize,
+    /// Columns, rows, channels of its input.
+    shape: (usize, usize, usize),
+    output_channels: usize,
+    is_global: bool,
+    bands: Vec<BandState>,
+    input: Input,
+    /// Bands that may be on their way, and those that are.
+    limit: usize,
+    on_their_way: usize,
+    /// Bands that were asked for, handed out, and given their share.
+    ordered: usize,
+    handed_out: usize,
+    shared: usize,
+    /// What bands told for the global pass, until all have; then what they are told.
+    partials: Vec<Option<Vec<Vec<u8>>>>,
+    shares: VecDeque<Vec<u8>>,
+    /// Bands that must still come back.
+    awaited: usize,
+}
+
+/// A band of a round.
+#[derive(Debug)]
+struct BandState {
+    rows: Range<usize>,
+    input_rows: Range<usize>,
+    /// Bytes that a rank needs for it, until its rows have come back, and until it is summarized.
+    bytes: u64,
+    kept: u64,
+    at: At,
+}
+
+/// Where a band is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Not handed out.
+    Rank0,
+    /// At a rank that works on it.
+    Work(usize),
+    /// At a rank that waits for its share, or makes rows of it.
+    Kept(usize),
+    /// Its rows have come back.
+    Back,
+}
+
+/// A band for a rank.
+#[derive(Debug)]
+pub(super) struct Handed {
+    pub(super) band: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) input_rows: Range<usize>,
+    pub(super) pixels: Bytes,
+}
+
+/// What a rank no longer holds, now that it has answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Freed {
+    pub(crate) bytes: u64,
+    /// Whether it has worked for as long.
+    pub(crate) is_work: bool,
+}
+
+impl RoundState {
+    /// Round `number` before its first band.
+    pub(super) fn new(
+        number: usize,
+        round: &Round,
+        shape: (usize, usize, usize),
+        (flow, input): (&Flow, Input),
+    ) -> Self {
+        let (width, height, channels) = shape;
+        let band = |rows: Range<usize>| {
+            let input_rows = round.input_rows(rows.clone(), height);
+            let size = (width, channels);
+            let bytes = band_bytes(round, size, input_rows.len(), rows.len());
+            let kept = kept_bytes(round, size, rows.len());
+            BandState { rows, input_rows, bytes, kept, at: At::Rank0 }
+        };
+        let bands: Vec<BandState> = cut_rows(0..height, flow.rows).into_iter().map(band).collect();
+        let (awaited, is_global) = (bands.len(), round.is_global());
+        Self {
+            number,
+            shape,
+            output_channels: round.output_channels(channels),
+            is_global,
+            partials: bands.iter().filter(|_| is_global).map(|_| None).collect(),
+            bands,
+            input,
+            limit: flow.on_their_way,
+            on_their_way: 0,
+            ordered: 0,
+            handed_out: 0,
+            shared: 0,
+            shares: VecDeque::new(),
+            awaited,
+        }
+    }
+
+    /// Columns, rows, channels of what the round makes.
+    pub(super) fn output_shape(&self) -> (usize, usize, usize) {
+        let (width, height, _) = self.shape;
+        (width, height, self.output_channels)
+    }
+
+    /// Columns, rows, channels of its input.
+    pub(super) fn shape(&self) -> (usize, usize, usize) {
+        self.shape
+    }
+
+    /// The rows that the file is to be asked for now.
+    pub(super) fn order(&mut self) -> Option<Range<usize>> {
+        if matches!(self.input, Input::Joined(_)) || self.on_their_way >= self.limit {
+            return None;
+        }
+        let band = self.bands.get(self.ordered)?;
+        self.ordered += 1;
+        self.on_their_way += 1;
+        Some(band.input_rows.clone())
+    }
+
+    /// Whether all rows were asked for.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.ordered == self.bands.len()
+    }
+
+    /// Takes rows that were asked for.
+    pub(super) fn take_read(&mut self, pixels: Bytes) {
+        if let Input::Read(ready) = &mut self.input {
+            ready.push_back(pixels);
+        }
+    }
+
+    /// Bytes that a rank needs for the next band, if there is one to hand out.
+    pub(super) fn next_bytes(&self) -> Option<u64> {
+        let is_there = match &self.input {
+            Input::Read(ready) => !ready.is_empty(),
+            Input::Joined(_) => self.on_their_way < self.limit,
+        };
+        self.bands.get(self.handed_out).filter(|_| is_there).map(|band| band.bytes)
+    }
+
+    /// The next band, for rank `to`.
+    pub(super) fn hand_out(&mut self, to: usize) -> Option<Handed> {
+        let (width, _, channels) = self.shape;
+        let number = self.handed_out;
+        let band = self.bands.get_mut(number)?;
+        let (rows, input_rows) = (band.rows.clone(), band.input_rows.clone());
+        let pixels = match &mut self.input {
+            Input::Read(ready) => ready.pop_front()?,
+            Input::Joined(pixels) => {
+                self.on_their_way += 1;
+                let stride = width * channels;
+                pixels.slice(input_rows.start * stride..input_rows.end * stride)
+            }
+        };
+        band.at = At::Work(to);
+        self.handed_out += 1;
+        Some(Handed { band: number, rows, input_rows, pixels })
+    }
+
+    /// The next band that is to be told the outcome of the global pass: its rank, its number, and
+    /// what it is told.
+    pub(super) fn next_share(&mut self) -> Option<(usize, usize, Vec<u8>)> {
+        if self.on_their_way >= self.limit {
+            return None;
+        }
+        let share = self.shares.pop_front()?;
+        let number = self.shared;
+        let At::Kept(rank) = self.bands.get(number)?.at else { return None };
+        self.shared += 1;
+        self.on_their_way += 1;
+        Some((rank, number, share))
+    }
+
+    /// Takes what rank `from` told of band `band` for the global pass.
+    ///
+    /// # Errors
+    /// When the rank never had that band, or its partials make no sense.
+    pub(super) fn take_partials(
+        &mut self,
+        round: &Round,
+        (from, number): (usize, usize),
+        partials: &[u8],
+    ) -> Result<Freed, BugError> {
+        let fault = |what| BugError::Message { from, what };
+        let band = self.band_of(from, number)?;
+        let freed = Freed { bytes: band.bytes - band.kept, is_work: true };
+        if !self.is_global {
+            return Err(fault("it brings partials that nobody waits for"));
+        }
+        let partials: Vec<Vec<u8>> = postcard::from_bytes(partials)
+            .map_err(|source| BugError::GlobalPass { part: "partials", source })?;
+        if self.bands[number].at != At::Work(from) {
+            return Err(fault("it brings partials twice"));
+        }
+        self.bands[number].at = At::Kept(from);
+        self.partials[number] = Some(partials);
+        self.on_their_way -= 1;
+        if self.partials.iter().all(Option::is_some) {
+            self.shares = self.combine(round)?;
+        }
+        Ok(freed)
+    }
+
+    /// What each band is told, once all have told theirs.
+    fn combine(&mut self, round: &Round) -> Result<VecDeque<Vec<u8>>, BugError> {
+        let by_band: Vec<Vec<Vec<u8>>> =
+            std::mem::take(&mut self.partials).into_iter().flatten().collect();
+        let counts: Vec<usize> = by_band.iter().map(Vec::len).collect();
+        let partials: Vec<Vec<u8>> = by_band.into_iter().flatten().collect();
+        let mut shares = round.combine(&partials)?.into_iter();
+        let share_of = |count: usize| {
+            let own: Vec<Vec<u8>> = shares.by_ref().take(count).collect();
+            postcard::to_stdvec(&own).map_err(|source| BugError::Encode { source })
+        };
+        counts.into_iter().map(share_of).collect()
+    }
+
+    /// Band `band` comes back from rank `from`, with `rows` bytes of rows if they are not encoded.
+    /// Returns what it frees there, and the band's rows.
+    ///
+    /// # Errors
+    /// When the rank never had that band, or gives other rows than asked for.
+    pub(super) fn take_back(
+        &mut self,
+        (from, number): (usize, usize),
+        rows: Option<usize>,
+    ) -> Result<(Freed, Range<usize>), BugError> {
+        let fault = |what| BugError::Message { from, what };
+        let (stride, is_global) = (self.shape.0 * self.output_channels, self.is_global);
+        let has_share = number < self.shared;
+        let band = self.band_of(from, number)?;
+        if is_global && !has_share {
+            return Err(fault("it brings rows before it has its share"));
+        }
+        if rows.is_some_and(|bytes| bytes != band.rows.len() * stride) {
+            return Err(fault("it brings another number of rows than asked for"));
+        }
+        let bytes = if is_global { band.kept } else { band.bytes };
+        let own = band.rows.clone();
+        self.bands[number].at = At::Back;
+        self.awaited -= 1;
+        Ok((Freed { bytes, is_work: !is_global }, own))
+    }
+
+    /// The band that rank `from` speaks of, which must be there.
+    fn band_of(&self, from: usize, band: usize) -> Result<&BandState, BugError> {
+        let fault = |what| Err(BugError::Message { from, what });
+        match self.bands.get(band).map(|band| (band, band.at)) {
+            Some((band, At::Work(owner) | At::Kept(owner))) if owner == from => Ok(band),
+            Some((_, At::Back)) => fault("it brings a band twice"),
+            Some((_, At::Rank0 | At::Work(_) | At::Kept(_))) | None => {
+                fault("it speaks of a band that it never had")
+            }
+        }
+    }
+
+    /// A band that came back has been joined to the others, or written.
+    pub(super) fn landed(&mut self) {
+        self.on_their_way -= 1;
+    }
+
+    /// Whether all bands have come back.
+    pub(super) fn is_back(&self) -> bool {
+        self.awaited == 0
+    }
+
+    /// What ranks still hold: the rank, and what it frees if nothing is wanted any more.
+    pub(super) fn at_ranks(&self) -> impl Iterator<Item = (usize, Freed)> {
+        self.bands.iter().filter_map(|band| match band.at {
+            At::Work(rank) => Some((rank, Freed { bytes: band.bytes, is_work: true })),
+            At::Kept(rank) => Some((rank, Freed { bytes: band.kept, is_work: false })),
+            At::Rank0 | At::Back => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Chain, Simd};
+
+    const SHAPE: (usize, usize, usize) = (4, 10, 1);
+
+    fn state(op: &str, on_their_way: usize) -> (Chain, RoundState) {
+        let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
+        let flow = Flow { rows: 2, on_their_way, held: 0 };
+        let input = Input::Read(VecDeque::new());
+        let state = RoundState::new(0, &chain.rounds()[0], SHAPE, (&flow, input));
+        (chain, state)
+    }
+
+    #[test]
+    fn no_more_rows_are_asked_for_than_may_be_on_their_way() {
+        let (_, mut round) = state("blur:ksize=3", 2);
+        assert_eq!([round.order(), round.order(), round.order()], [Some(0..3), Some(1..5), None]);
+        assert_eq!(round.next_bytes(), None);
+        round.take_read(Bytes::from(vec![0; 12]));
+        assert_eq!(round.next_bytes(), Some(4 * (3 + 2)));
+        assert_eq!(round.hand_out(7).unwrap().rows, 0..2);
+        let (freed, rows) = round.take_back((7, 0), Some(8)).unwrap();
+        assert_eq!((freed.bytes, freed.is_work, rows, round.order()), (20, true, 0..2, None));
+        round.landed();
+        assert_eq!((round.order(), round.is_ordered()), (Some(3..7), false));
+        assert_eq!(round.at_ranks().count(), 0);
+    }
+
+    #[test]
+    fn shares_go_out_in_turn_and_no_faster_than_rows_are_written() {
+        let (chain, mut round) = state("canny", 3);
+        let pass = &chain.rounds()[0];
+        for band in 0..5 {
+            let rows = round.order().unwrap();
+            let pixels = vec![0; rows.len() * 4];
+            round.take_read(Bytes::from(pixels.clone()));
+            let handed = round.hand_out(1).unwrap();
+            let input = crate::band::Band::new(&pixels, 4, 1, rows.start, 10);
+            let (partial, _) = pass.summarize(input, handed.rows);
+            assert!(round.next_share().is_none());
+            let partials = postcard::to_stdvec(&vec![partial]).unwrap();
+            let freed = round.take_partials(pass, (1, band), &partials).unwrap();
+            assert!(freed.bytes > 0 && freed.is_work);
+        }
+        let mut given = || round.next_share().map(|(rank, band, _)| (rank, band));
+        assert_eq!(
+            [given(), given(), given(), given()],
+            [Some((1, 0)), Some((1, 1)), Some((1, 2)), None]
+        );
+        let too_soon = round.take_back((1, 3), Some(8)).unwrap_err().to_string();
+        assert!(too_soon.contains("before it has its share"), "{too_soon}");
+        round.take_back((1, 0), Some(8)).unwrap();
+        round.landed();
+        assert_eq!(round.next_share().unwrap().1, 3);
+        assert_eq!(round.at_ranks().count(), 4);
+    }
+}

@@ -1,0 +1,143 @@
+//! The thread that reads an image in bands: it decodes the rows that rank 0 asks for, in their order.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::timed;
+use crate::error::ImageError;
+use crate::image_file::{DecodeOptions, Metadata, Reader};
+use crate::rank0::Event;
+use crate::worker_rank::Buffers;
+
+/// What the thread says.
+#[derive(Debug)]
+pub enum FromSource {
+    /// It works on the file from now on, until it says something else.
+    Works,
+    /// The file is open.
+    Opened(Opened),
+    /// The rows that were asked for.
+    Rows(Bytes),
+    /// The file has been read to its end, which took the source so long; or it cannot be.
+    Ended(Result<Duration, ImageError>),
+}
+
+/// What is known of an image once its file is open.
+#[derive(Debug)]
+pub struct Opened {
+    /// Columns, rows, channels.
+    pub(crate) shape: (usize, usize, usize),
+    pub(crate) metadata: Metadata,
+}
+
+/// An image to be read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) image: usize,
+    pub(crate) file: File,
+    pub(crate) options: DecodeOptions,
+    pub(crate) events: Sender<Event>,
+}
+
+impl Source {
+    /// Opens the file, gives the rows that are asked for, and looks at what is behind the last. Ends
+    /// when nobody asks any more.
+    pub(crate) fn read(self, orders: &Receiver<Range<usize>>) -> Option<Event> {
+        let image = self.image;
+        let ended = self.read_all(orders).transpose()?;
+        Some(Event::Source(image, FromSource::Ended(ended)))
+    }
+
+    /// How long it worked; none if nobody asks for all rows.
+    fn read_all(self, orders: &Receiver<Range<usize>>) -> Result<Option<Duration>, ImageError> {
+        let Self { image, file, options, events } = self;
+        // Rank 0 hears of it when it is there to hear.
+        let say = |what| _ = events.send(Event::Source(image, what));
+        let mut time = Duration::ZERO;
+        say(FromSource::Works);
+        let (mut rows, opened) = timed(&mut time, || Rows::open(file, &options))?;
+        say(FromSource::Opened(opened));
+        while let Ok(wanted) = orders.recv() {
+            say(FromSource::Works);
+            say(FromSource::Rows(timed(&mut time, || rows.next(wanted))?));
+        }
+        if !rows.are_all_read() {
+            return Ok(None);
+        }
+        say(FromSource::Works);
+        timed(&mut time, || rows.reader.end())?;
+        Ok(Some(time))
+    }
+}
+
+/// The rows of a file, in bands that overlap.
+struct Rows {
+    reader: Reader<'static>,
+    /// Columns, rows, channels.
+    shape: (usize, usize, usize),
+    buffers: Arc<Buffers>,
+    /// The band before.
+    last: (Range<usize>, Bytes),
+}
+
+impl Rows {
+    fn open(file: File, options: &DecodeOptions) -> Result<(Self, Opened), ImageError> {
+        let mut reader = Reader::open_file(file, options, Vec::new())?;
+        let shape = reader.shape();
+        let metadata = reader.take_metadata();
+        // There are never more than bands on their way.
+        let buffers = Arc::new(Buffers::new(u64::MAX));
+        let rows = Self { reader, shape, buffers, last: (0..0, Bytes::new()) };
+        Ok((rows, Opened { shape, metadata }))
+    }
+
+    /// The rows `rows`: those that the band before holds, too, from there, the others from the file.
+    fn next(&mut self, rows: Range<usize>) -> Result<Bytes, ImageError> {
+        let (width, _, channels) = self.shape;
+        let stride = width * channels;
+        let (held, before) = std::mem::take(&mut self.last);
+        let mut band = self.buffers.take(rows.len() * stride);
+        let (halo, fresh) = band.split_at_mut(held.end.saturating_sub(rows.start) * stride);
+        halo.copy_from_slice(&before[before.len() - halo.len()..]);
+        drop(before);
+        self.reader.read(fresh)?;
+        let band = self.buffers.lend(band);
+        self.last = (rows, band.clone());
+        Ok(band)
+    }
+
+    fn are_all_read(&self) -> bool {
+        self.last.0.end == self.shape.1
+    }
+}
+
+/// The first bytes of a file, read from their places: its position, which the source may use, stays
+/// where it is.
+pub(crate) struct FromStart<'f> {
+    file: &'f File,
+    next: u64,
+    end: u64,
+}
+
+impl<'f> FromStart<'f> {
+    pub(crate) fn new(file: &'f File, bytes: u64) -> Self {
+        Self { file, next: 0, end: bytes }
+    }
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
+        let wanted = out.len().min(left);
+        let read = self.file.read_at(&mut out[..wanted], self.next)?;
+        self.next += read as u64;
+        Ok(read)
+    }
+}

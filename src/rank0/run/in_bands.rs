@@ -1,0 +1,205 @@
+//! Images in bands: their threads, their bands at ranks, and what becomes of them.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Run;
+use super::results::unknown_image;
+use crate::error::{BugError, Error, FailureKind, ImageError, with_causes};
+use crate::hash::ContentHash;
+use crate::rank0::Event;
+use crate::rank0::bands::{BandImage, Freed, FromSource, Opened, Sink, Source};
+use crate::rank0::reading::{Content, Loaded, Reading};
+use crate::transport::message::{FileSeen, Message, ToRank};
+
+impl Run<'_> {
+    /// Has the threads of an image in bands begin.
+    pub(super) fn start_bands(&mut self, image: usize, loaded: Loaded) {
+        let Content::InBands(file) = loaded.content else { return };
+        self.account.in_bands(image);
+        let options = self.reading.job.work.encode_options(loaded.format);
+        let parts = (loaded.shape, options, loaded.permit);
+        let (bands, orders) = BandImage::new(image, parts, Arc::clone(&self.reading));
+        let name = self.entries[image].input.display().to_string();
+        self.identify(image, &file, loaded.seen);
+        self.in_bands.push(bands);
+        let (options, events) = (self.reading.job.work.decode, self.desk.to_events.clone());
+        let source = Source { image, file, options, events };
+        self.readers.add_alone(name, move || source.read(&orders));
+    }
+
+    /// Has a thread hash a file, while its first rows are filtered.
+    fn identify(&mut self, image: usize, file: &File, seen: FileSeen) {
+        self.account.worked_on(image);
+        let name = self.entries[image].input.display().to_string();
+        let file = file.try_clone();
+        self.readers.add_alone(name, move || {
+            let content = file
+                .map_err(ImageError::Unreadable)
+                .and_then(|file| Reading::identify(&file, &seen));
+            Some(Event::Identified(image, content))
+        });
+    }
+
+    fn bands_at(&self, image: usize) -> Option<usize> {
+        self.in_bands.iter().position(|bands| bands.image == image)
+    }
+
+    fn bands_of(&mut self, from: usize, image: usize) -> Result<&mut BandImage, BugError> {
+        self.in_bands.iter_mut().find(|bands| bands.image == image).ok_or(unknown_image(from))
+    }
+
+    /// Takes what the source of an image says, unless nobody wants it any more.
+    pub(super) fn take_source(&mut self, image: usize, said: FromSource) -> Result<(), Error> {
+        let Some(index) = self.bands_at(image) else { return Ok(()) };
+        match said {
+            FromSource::Works => self.account.worked_on(image),
+            FromSource::Opened(opened) => {
+                self.account.answered(image);
+                self.open_bands(index, opened);
+            }
+            FromSource::Rows(pixels) => {
+                self.account.answered(image);
+                self.in_bands[index].take_read(pixels);
+            }
+            FromSource::Ended(Ok(time)) => {
+                self.account.answered(image);
+                self.account.decoded(image, time);
+                self.in_bands[index].read_to_its_end();
+            }
+            FromSource::Ended(Err(error)) => {
+                self.fail_bands(image, error.kind(), &with_causes(&error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the first round of an image, and the thread that writes it.
+    fn open_bands(&mut self, index: usize, opened: Opened) {
+        let bands = &mut self.in_bands[index];
+        let Some((parts, shape, pieces)) = bands.open(opened.shape) else { return };
+        let (image, options) = (bands.image, bands.options.clone());
+        let name = self.entries[image].output.clone();
+        let sink = Sink {
+            image,
+            shape,
+            metadata: opened.metadata,
+            options,
+            pieces,
+            place: (self.reading.job.settings.output.clone(), name),
+            hold: self.account.hold().clone(),
+            events: self.desk.to_events.clone(),
+        };
+        let name = self.entries[image].output.display().to_string();
+        self.writers.add_alone(name, move || sink.write(&parts));
+    }
+
+    /// Takes the hash of the file of an image.
+    pub(super) fn take_identity(
+        &mut self,
+        image: usize,
+        content: Result<ContentHash, ImageError>,
+    ) -> Result<(), Error> {
+        let Some(index) = self.bands_at(image) else { return Ok(()) };
+        match content {
+            Ok(content) => {
+                self.account.answered(image);
+                self.account.identified(image, content);
+                self.in_bands[index].identified();
+                Ok(())
+            }
+            Err(error) => self.fail_bands(image, error.kind(), &with_causes(&error)),
+        }
+    }
+
+    /// A band of an image was written.
+    pub(super) fn take_sunk(&mut self, image: usize) {
+        if let Some(index) = self.bands_at(image) {
+            self.in_bands[index].sunk();
+        }
+    }
+
+    /// Gives the next bands and shares to ranks, those of the first image first.
+    pub(super) fn hand_out_bands(&mut self) -> Result<(), BugError> {
+        for bands in &mut self.in_bands {
+            while let Some((rank, share)) = bands.next_share() {
+                self.desk.hub.send(rank, share)?;
+            }
+            while let Some(bytes) = bands.next_bytes() {
+                let Some(rank) = self.hands.for_band(bytes) else { return Ok(()) };
+                let Some(message) = bands.hand_out(rank) else { break };
+                self.hands.give_band(rank, bytes);
+                self.desk.hub.send(rank, message)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_partials(
+        &mut self,
+        from: usize,
+        (image, band): (usize, usize),
+        partials: &[u8],
+    ) -> Result<(), BugError> {
+        let freed = self.bands_of(from, image)?.take_partials((from, band), partials)?;
+        self.free(from, freed);
+        Ok(())
+    }
+
+    pub(super) fn take_band(
+        &mut self,
+        from: usize,
+        (image, band): (usize, usize),
+        made: Bytes,
+    ) -> Result<(), BugError> {
+        let (freed, pixels) = self.bands_of(from, image)?.take_band((from, band), made)?;
+        self.free(from, freed);
+        self.account.band_done(from, pixels);
+        Ok(())
+    }
+
+    /// A band could not be encoded, so that the image has failed.
+    pub(super) fn take_band_failure(
+        &mut self,
+        from: usize,
+        (image, band): (usize, usize),
+        (kind, reason): (FailureKind, &str),
+    ) -> Result<(), Error> {
+        self.bands_of(from, image)?;
+        log::debug!("band {band} of image {image} cannot be encoded");
+        self.fail_bands(image, kind, reason)
+    }
+
+    fn free(&mut self, rank: usize, freed: Freed) {
+        if freed.is_work {
+            self.hands.end_band_work(rank);
+        }
+        self.hands.end_band_memory(rank, freed.bytes);
+    }
+
+    /// Lets go of an image in bands. Its threads end, and its ranks forget it.
+    pub(super) fn drop_bands(&mut self, image: usize) -> Result<(), BugError> {
+        let Some(index) = self.bands_at(image) else { return Ok(()) };
+        let bands = self.in_bands.remove(index);
+        for (rank, freed) in bands.at_ranks() {
+            self.free(rank, freed);
+        }
+        self.given_up.insert(image);
+        for rank in 0..self.desk.hub.ranks() {
+            self.desk.hub.send(rank, Message::bare(ToRank::GiveUp { image }))?;
+        }
+        Ok(())
+    }
+
+    fn fail_bands(&mut self, image: usize, kind: FailureKind, reason: &str) -> Result<(), Error> {
+        self.drop_bands(image)?;
+        Ok(self.account.fail(image, kind, reason)?)
+    }
+
+    /// The result of an image in bands is there.
+    pub(super) fn bands_written(&mut self, image: usize) {
+        self.in_bands.retain(|bands| bands.image != image);
+    }
+}

@@ -1,0 +1,135 @@
+//! Images in bands stream through: the same bytes as whole ones, in little memory, and nothing is left
+//! of one that fails on its way.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::cast_possible_truncation, reason = "a sample is taken modulo 256")]
+
+mod launch;
+mod pictures;
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use launch::{assert_same, files, have, mpirun, mpix};
+use pictures::files::{put, write};
+
+const WIDTH: usize = 700;
+const HEIGHT: usize = 900;
+/// Room for some bands of these pictures, and not for their pixels.
+const MEMORY: &str = "700k";
+
+fn ranks() -> Vec<usize> {
+    if have("mpirun") { vec![0, 2, 3] } else { vec![0] }
+}
+
+fn run(ranks: usize, arguments: &[&str], output: &Path, input: &Path) -> launch::Run {
+    let places = ["-q", "-r", "-o", output.to_str().unwrap(), input.to_str().unwrap()];
+    let arguments = ["run"].iter().chain(arguments).chain(&places);
+    if ranks == 0 { mpix(arguments) } else { mpirun(ranks, arguments) }
+}
+
+#[test]
+fn a_stream_of_bands_gives_the_bytes_of_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("in");
+    let pixels = pictures::landscape(WIDTH, HEIGHT, 3);
+    for name in ["a.tif", "a.ppm", "a.png", "a.jpg"] {
+        write(&input.join(name), &pixels, WIDTH, HEIGHT, 3);
+    }
+    for ops in [
+        &["--op", "invert"][..],
+        &["--op", "blur:ksize=31"],
+        &["--op", "canny:low=20,high=60", "--op", "invert"],
+        &["--op", "canny:low=20,high=60", "--op", "blur:ksize=9"],
+    ] {
+        for format in [None, Some("tiff"), Some("png"), Some("webp")] {
+            let format: Vec<&str> = format.iter().flat_map(|&name| ["--format", name]).collect();
+            let whole = dir.path().join("whole");
+            let flags = [ops, &format, &["--distribute", "images", "--threads", "1"]].concat();
+            run(0, &flags, &whole, &input).expect_code(0);
+            let expected = files(&whole);
+            for ranks in ranks() {
+                for height in ["1", "37", "400"] {
+                    let bands = dir.path().join("bands");
+                    let way = ["--distribute", "bands", "--band-rows", height, "--threads", "2"];
+                    run(ranks, &[ops, &format, &way].concat(), &bands, &input).expect_code(0);
+                    assert_same(&expected, &bands, &format!("{ops:?} {format:?} {ranks} {height}"));
+                    fs::remove_dir_all(bands).unwrap();
+                }
+            }
+            fs::remove_dir_all(whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_whole_streams() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("in");
+    let pixels = pictures::landscape(WIDTH, HEIGHT, 4);
+    write(&input.join("a.tif"), &pixels, WIDTH, HEIGHT, 3);
+    let whole = dir.path().join("whole");
+    run(0, &["--op", "blur"], &whole, &input).expect_code(0);
+    let streamed = dir.path().join("streamed");
+    let flags = ["--op", "blur", "--memory", "8M", "--threads", "2"];
+    let plan = run(0, &[&flags[..], &["--dry-run"]].concat(), &streamed, &input).expect_code(0);
+    assert!(plan.stdout.contains("1 in bands"), "{}", plan.stdout);
+    for ranks in ranks() {
+        run(ranks, &[&flags[..], &["--fresh"]].concat(), &streamed, &input).expect_code(0);
+        assert_same(&files(&whole), &streamed, &format!("{ranks} ranks"));
+    }
+    let refused = run(0, &["--op", "blur", "--memory", MEMORY], &dir.path().join("no"), &input);
+    assert!(refused.expect_code(1).tells(&["a.tif", "--memory"]));
+}
+
+#[test]
+fn a_file_that_breaks_off_fails_alone_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("in");
+    let pixels = pictures::landscape(WIDTH, HEIGHT, 5);
+    for name in ["a.tif", "b.ppm", "c.png", "d.jpg", "e.tif"] {
+        write(&input.join(name), &pixels, WIDTH, HEIGHT, 3);
+    }
+    for name in ["a.tif", "b.ppm", "c.png", "d.jpg"] {
+        let file = File::options().write(true).open(input.join(name)).unwrap();
+        file.set_len(file.metadata().unwrap().len() * 2 / 3).unwrap();
+    }
+    for ranks in ranks() {
+        for op in ["blur", "canny"] {
+            let output = dir.path().join("out");
+            let flags =
+                ["--distribute", "bands", "--band-rows", "16", "--op", op, "--format", "tiff"];
+            let run = run(ranks, &flags, &output, &input).expect_code(1);
+            for name in ["a.tif", "b.ppm", "c.png", "d.jpg"] {
+                assert!(run.tells(&["failed: ", name]), "{}", run.stderr);
+            }
+            assert_eq!(files(&output).into_keys().collect::<Vec<_>>(), [Path::new("e.tif")]);
+            fs::remove_dir_all(output).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_done_in_bands_is_not_done_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("in"), dir.path().join("out"));
+    let pixels = pictures::landscape(60, 90, 6);
+    write(&input.join("a.tif"), &pixels, 60, 90, 3);
+    let flags = ["--distribute", "bands", "--op", "invert", "--json"];
+    run(0, &flags, &output, &input).expect_code(0);
+    let bytes = fs::read(input.join("a.tif")).unwrap();
+    let again = |bytes: &[u8]| {
+        // The same bytes or others, at another time.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        put(&input.join("a.tif"), bytes);
+        run(0, &flags, &output, &input).expect_code(0).stdout
+    };
+    assert!(again(&bytes).contains("image-done-before"));
+    let mut other = bytes.clone();
+    *other.last_mut().unwrap() ^= 1;
+    assert!(again(&other).contains("\"image-done\""));
+    let found = mpix::journal::read(&output).unwrap();
+    let done = found.done(Path::new(&input.join("a.tif"))).unwrap();
+    assert_eq!(done.input.content, mpix::journal::ContentHash::of(&other));
+    let result = fs::read(output.join("a.tif")).unwrap();
+    assert_eq!(done.output_sha256, mpix::journal::OutputHash::of(&result));
+}
