@@ -79,6 +79,7 @@ fn headers(criterion: &mut Criterion) {
         width: 4000,
         channels: 3,
         height: 3000,
+        format: None,
     });
     let frame = write_frame(&header, 1 << 20).expect("a header");
     group.bench_function("write", |bencher| bencher.iter(|| write_frame(&header, 1 << 20)));
