@@ -90,13 +90,16 @@ pub fn encode_bytes(width: usize, height: usize, channels: usize, format: Format
             side(width).saturating_mul(side(height)).saturating_mul(most) + jpeg_lines(width)
         }
         Format::Png => (png_writer::most_bytes(rows, row_bytes) as u64)
-            .saturating_add(png_writer::working_bytes(row_bytes) as u64),
+            .saturating_add(png_writer::working_bytes(rows, row_bytes) as u64),
         // RGBA and the compressed pixels; or these, and the file that they are copied to.
         Format::WebP => pixels.saturating_mul(4).saturating_add(raw),
         Format::Bmp => (width * held).next_multiple_of(4).saturating_mul(height),
         Format::Tiff | Format::Pnm | Format::Gif | Format::Qoi => raw,
     };
-    file.saturating_add(converted).saturating_add(lines).saturating_add(FIXED)
+    // Nothing is in them that is not counted, but for tables of codes.
+    let is_own = matches!(format, Format::Png | Format::Tiff | Format::Pnm);
+    let fixed = if is_own { FIXED / 8 } else { FIXED };
+    file.saturating_add(converted).saturating_add(lines).saturating_add(fixed)
 }
 
 /// The most memory that a [`Writer`](super::Writer) takes while it takes rows: what [`encode_bytes`]

@@ -74,7 +74,7 @@ impl Pieces {
         let beside = match self.kind {
             // The pixels with other channels.
             Kind::Pnm | Kind::Tiff => result,
-            Kind::Png => png_writer::working_bytes(self.row_bytes()) as u64,
+            Kind::Png => png_writer::working_bytes(rows, self.row_bytes()) as u64,
             Kind::Jpeg => memory::encode_bytes(width, rows, channels, Format::Jpeg),
         };
         result.saturating_add(beside)

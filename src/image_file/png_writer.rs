@@ -83,10 +83,10 @@ pub(super) fn most_bytes(rows: usize, row_bytes: usize) -> usize {
         .saturating_add(pieces.saturating_mul(CHUNK_BYTES))
 }
 
-/// Bytes that encoding takes beside pixels and pieces: two rows, a block, and what it is compressed
-/// to.
-pub(super) fn working_bytes(row_bytes: usize) -> usize {
-    let block = block_rows(row_bytes).saturating_mul(row_bytes + 1);
+/// Bytes that encoding so many rows takes beside pixels and pieces: two rows, a block, and what it is
+/// compressed to.
+pub(super) fn working_bytes(rows: usize, row_bytes: usize) -> usize {
+    let block = block_rows(row_bytes).min(rows).saturating_mul(row_bytes + 1);
     block.saturating_mul(3).saturating_add(row_bytes + 1)
 }
 

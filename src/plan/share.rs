@@ -180,7 +180,10 @@ fn by_rows(shape: &ImageShape, filtering: &Filtering) -> u64 {
     let opening = shape.reader_bytes.unwrap_or(shape.decode_bytes);
     let reading = shape.reader_bytes.map_or(pixels, |bytes| bytes.saturating_add(window));
     let passing = reading.saturating_add(made).saturating_add(shape.writer_bytes);
-    let ending = shape.writer_bytes.saturating_add(shape.encode_bytes);
+    // What is written by rows is encoded as it comes.
+    let is_encoded = shape.writer_bytes == shape.encode_bytes;
+    let encoding = if is_encoded { 0 } else { shape.encode_bytes };
+    let ending = shape.writer_bytes.saturating_add(encoding);
     opening.max(passing).max(ending)
 }
 

@@ -150,10 +150,10 @@ fn many_pictures_go_through_little_memory() {
     // Two or three at a time fit.
     for distribute in ["images", "bands", "auto"] {
         let flags = format!("--op blur --op canny --distribute {distribute} -o {distribute} in");
-        place.mpix(&format!("run -q --memory 8M {flags}")).expect_code(0);
+        place.mpix(&format!("run -q --memory 12M {flags}")).expect_code(0);
         assert_eq!(place.names(distribute).len(), 64);
         if have("mpirun") {
-            place.mpirun(2, &format!("run -q --memory 16M {flags}")).expect_code(0);
+            place.mpirun(2, &format!("run -q --memory 24M {flags}")).expect_code(0);
             assert_eq!(place.names(distribute).len(), 64);
         }
     }
