@@ -9,7 +9,7 @@ use super::Run;
 use crate::error::{BugError, Error, FailureKind, ImageError, with_causes};
 use crate::journal::Identity;
 use crate::rank0::Event;
-use crate::rank0::bands::{BandImage, Freed, FromSource, Opened, Sink, Source};
+use crate::rank0::bands::{BandImage, ForSink, Freed, FromSource, Opened, Sink, Source};
 use crate::rank0::reading::{Content, Loaded};
 use crate::transport::message::{Message, ToRank};
 
@@ -84,7 +84,7 @@ impl Run<'_> {
     /// Starts the first round of an image, and the thread that writes it.
     fn open_bands(&mut self, index: usize, opened: Opened) {
         let bands = &mut self.in_bands[index];
-        let Some((parts, shape, pieces)) = bands.open(opened.shape) else { return };
+        let Some(ForSink { parts, shape, pieces }) = bands.open(opened.shape) else { return };
         let (image, options) = (bands.image, bands.options.clone());
         let name = self.entries[image].output.clone();
         let sink = Sink {
