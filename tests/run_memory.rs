@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "a part of it is used")]
 mod pictures;
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -37,6 +39,38 @@ fn peak_of_run(input: &Path, op: &str, format: &str) -> Option<u64> {
     }
     assert!(run.wait().unwrap().success());
     peak.map(|bytes| bytes >> 20)
+}
+
+/// Writes a picture of `width` x `height` pixels row by row.
+fn write_ppm(path: &Path, width: usize, height: usize) {
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    write!(file, "P6\n{width} {height}\n255\n").unwrap();
+    let row = pictures::pixels(width, 1, 3);
+    for first in 0..height {
+        let (end, start) = row.split_at(first * 3 % row.len());
+        file.write_all(start).and_then(|()| file.write_all(end)).unwrap();
+    }
+    file.flush().unwrap();
+}
+
+#[test]
+fn an_image_in_bands_is_never_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (width, height) = (9000, 9000);
+    write_ppm(&folder.path().join("large.ppm"), width, height);
+    for op in ["invert", "blur:ksize=31"] {
+        for format in ["tiff", "pnm", "png"] {
+            let Some(peak) = peak_of_run(folder.path(), op, format) else {
+                println!("not tested: this system does not tell how much memory a process takes");
+                return;
+            };
+            println!(
+                "{op} {format}: {peak} MiB of 100, of {} MB of pixels",
+                width * height * 3 / 1_000_000
+            );
+            assert!(peak <= 100, "{op} {format}: {peak} MiB");
+        }
+    }
 }
 
 /// A folder of some images in files of `format`.

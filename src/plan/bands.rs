@@ -16,9 +16,11 @@ const BAND_BYTES: u64 = 4 << 20;
 /// A band is at least this many times as high as the halo rows that come with it.
 const ROWS_PER_HALO_ROW: usize = 2;
 
-/// Bands of an image that are on their way at least where there is room for them: one is read, one
-/// is filtered, one is written.
-const LEAST_ON_THEIR_WAY: u64 = 3;
+/// Bands of an image that rank 0 holds where there is room for them: one that lends its halo to the
+/// next, one that is read, one that is filtered, one that is written. Where halos are high, fewer will
+/// do.
+const HELD_BANDS: u64 = 4;
+const FEWEST_HELD_BANDS: u64 = 3;
 
 /// Bytes per pixel that a global pass keeps beside the rows, until it has seen all of them.
 pub(super) const GLOBAL_PASS_BYTES: u64 = 6;
@@ -58,11 +60,11 @@ impl Flow {
         let rows = (wanted / piece).max(1).saturating_mul(piece).min(height.max(1));
         let band = row.held(rows as u64).max(1);
         let useful = room.cluster.ranks.iter().map(|rank| in_hand(rank.threads)).sum::<usize>();
-        // Beside them, one that is read and one that is written.
-        let useful = useful + 2;
-        let fitting = usize::try_from(room.held / band).unwrap_or(usize::MAX);
+        // Beside those at ranks one that is read or written, and one that lends its halo.
+        let useful = useful + 1;
+        let fitting = usize::try_from(room.held / band).unwrap_or(usize::MAX).saturating_sub(1);
         let on_their_way = useful.min(fitting).min(height.div_ceil(rows)).max(1);
-        Self { rows, on_their_way, held: band.saturating_mul(on_their_way as u64) }
+        Self { rows, on_their_way, held: band.saturating_mul(on_their_way as u64 + 1) }
     }
 }
 
@@ -108,18 +110,23 @@ impl RowBytes {
         usize::try_from(rows).unwrap_or(usize::MAX).max(1)
     }
 
-    /// The most rows with which a band fits every thread's part of its rank's memory, and enough of
-    /// them what rank 0 may hold.
+    /// The most rows with which the bands in hand fit every rank's memory, and enough of them what
+    /// rank 0 may hold.
     fn fitting(&self, room: &Room<'_>) -> u64 {
-        let halo = self.halo * self.input;
         let cluster = room.cluster;
-        let of_thread = |(rank, memory): (&RankPlan, u64)| memory / rank.threads.max(1) as u64;
-        let filtered = cluster.ranks.iter().zip(cluster.filter_memories()).map(of_thread).min();
-        let filtered = filtered.unwrap_or(0).saturating_sub(halo);
-        let held = room.held / LEAST_ON_THEIR_WAY;
-        (filtered / (self.input + self.output + self.encoded + self.kept))
-            .min(held.saturating_sub(halo) / self.input)
-            .min(held / self.output.max(self.encoded))
+        // Beside those that threads work on, one that waits.
+        let of_band = |(rank, memory): (&RankPlan, u64)| memory / (rank.threads as u64 + 1);
+        let filtered = cluster.ranks.iter().zip(cluster.filter_memories()).map(of_band).min();
+        let filtered = filtered.unwrap_or(0).saturating_sub(self.halo * self.input)
+            / (self.input + self.output + self.encoded + self.kept);
+        let in_held = |bands: u64| self.fitting_in(room.held / bands);
+        in_held(HELD_BANDS).max(in_held(FEWEST_HELD_BANDS).min(self.halo)).min(filtered)
+    }
+
+    /// The most rows of a band of which rank 0 holds `bytes` bytes.
+    fn fitting_in(&self, bytes: u64) -> u64 {
+        let read = bytes.saturating_sub(self.halo * self.input) / self.input;
+        read.min(bytes / self.output.max(self.encoded))
     }
 }
 
@@ -196,7 +203,7 @@ mod tests {
         assert_eq!(rows("invert", (400, 400, 3), 2, plenty), 50);
         assert_eq!(rows("invert", (60_000, 60_000, 3), 1, plenty), 11);
         assert_eq!(rows("blur", (60_000, 60_000, 3), 1, plenty), 56);
-        assert_eq!(rows("blur", (4000, 4000, 3), 2, 1 << 22), 28);
+        assert_eq!(rows("blur", (4000, 4000, 3), 2, 1 << 22), 18);
         assert_eq!(rows("blur", (4000, 4000, 3), 2, 1), 1);
     }
 
@@ -220,7 +227,7 @@ mod tests {
                 for op in ["invert", "blur:ksize=31", "canny"] {
                     let flow = flow(op, (width, width, 3), &room(&cluster));
                     assert!(flow.held <= cluster.rank0_hold() || flow.on_their_way == 1);
-                    assert!(flow.on_their_way <= 2 * ranks + 2);
+                    assert!(flow.on_their_way <= 2 * ranks + 1);
                 }
             }
         }

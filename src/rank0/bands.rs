@@ -59,6 +59,17 @@ pub(crate) struct BandImage {
     is_identified: bool,
 }
 
+/// What the sink of an image must know.
+#[derive(Debug)]
+pub(crate) struct ForSink {
+    /// Where it hears what comes back.
+    pub(crate) parts: Receiver<ToSink>,
+    /// Columns, rows, channels of the result.
+    pub(crate) shape: (usize, usize, usize),
+    /// How the ranks encode it, if they do.
+    pub(crate) pieces: Option<Pieces>,
+}
+
 impl BandImage {
     /// An image whose file is not open yet, and where its source learns what to read.
     pub(crate) fn new(
@@ -88,12 +99,12 @@ impl BandImage {
         (own, ordered)
     }
 
-    /// The file is open, and shows pictures of `shape`: starts the first round. Returns what the sink
-    /// reads, the shape of the result and the pieces that it is encoded in.
+    /// The file is open, and its picture has this shape: starts the first round. Returns what the sink
+    /// must know.
     pub(crate) fn open(
         &mut self,
         (width, height, channels): (usize, usize, usize),
-    ) -> Option<(Receiver<ToSink>, (usize, usize, usize), Option<Pieces>)> {
+    ) -> Option<ForSink> {
         let result = (width, height, self.reading.chain.output_channels(channels));
         self.pieces = Pieces::new(result, &self.options);
         let piece = self.pieces.as_ref().map(Piece::of);
@@ -102,7 +113,8 @@ impl BandImage {
         let hold = cluster.rank0_hold();
         self.flows = flows(&self.shape, chain, (cluster, hold), job.settings.band_rows);
         self.start_round(0, (width, height, channels), Input::Read(VecDeque::new()));
-        Some((self.for_sink.take()?, result, self.pieces.clone()))
+        let pieces = self.pieces.clone();
+        Some(ForSink { parts: self.for_sink.take()?, shape: result, pieces })
     }
 
     fn start_round(&mut self, number: usize, shape: (usize, usize, usize), input: Input) {

@@ -10,7 +10,7 @@ use super::results::unknown_image;
 use crate::error::{BugError, Error, FailureKind, ImageError, with_causes};
 use crate::hash::ContentHash;
 use crate::rank0::Event;
-use crate::rank0::bands::{BandImage, Freed, FromSource, Opened, Sink, Source};
+use crate::rank0::bands::{BandImage, ForSink, Freed, FromSource, Opened, Sink, Source};
 use crate::rank0::reading::{Content, Loaded, Reading};
 use crate::transport::message::{FileSeen, Message, ToRank};
 
@@ -79,7 +79,7 @@ impl Run<'_> {
     /// Starts the first round of an image, and the thread that writes it.
     fn open_bands(&mut self, index: usize, opened: Opened) {
         let bands = &mut self.in_bands[index];
-        let Some((parts, shape, pieces)) = bands.open(opened.shape) else { return };
+        let Some(ForSink { parts, shape, pieces }) = bands.open(opened.shape) else { return };
         let (image, options) = (bands.image, bands.options.clone());
         let name = self.entries[image].output.clone();
         let sink = Sink {
