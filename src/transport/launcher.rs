@@ -4,6 +4,8 @@
 const SIZES: [&str; 4] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS"];
 /// Names that a launcher gives the number of a rank by.
 const RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"];
+/// Name that Open MPI gives the number of ranks on this host by.
+const RANKS_HERE: &str = "OMPI_COMM_WORLD_LOCAL_SIZE";
 /// Numbers of Slurm's steps from here on are those of its own: batch scripts, shells.
 const OWN_STEPS: u64 = 0xFFFF_FFF0;
 
@@ -14,6 +16,8 @@ pub struct Launch {
     pub rank: usize,
     /// How many ranks there are, at least.
     pub ranks: usize,
+    /// Whether all of them are on this host, as far as is known.
+    pub on_one_host: bool,
     /// Whether they are known only as tasks of Slurm's, which need not be ranks of MPI.
     pub by_slurm_alone: bool,
 }
@@ -34,15 +38,17 @@ impl Launch {
         match (rank, ranks, tasks) {
             (rank, Some(ranks), _) => {
                 let rank = rank.unwrap_or(0);
-                Some(Self { rank, ranks: ranks.max(rank + 1), by_slurm_alone: false })
+                let on_one_host = number(RANKS_HERE) == Some(ranks);
+                let ranks = ranks.max(rank + 1);
+                Some(Self { rank, ranks, on_one_host, by_slurm_alone: false })
             }
             // PMIx gives no size by itself, but Slurm does that started it.
             (Some(rank), None, tasks) => {
-                let ranks = tasks.map_or(1, |(_, tasks)| tasks);
-                Some(Self { rank, ranks: ranks.max(rank + 1), by_slurm_alone: false })
+                let ranks = tasks.map_or(1, |(_, tasks)| tasks).max(rank + 1);
+                Some(Self { rank, ranks, on_one_host: false, by_slurm_alone: false })
             }
             (None, None, Some((rank, tasks))) if tasks > 1 => {
-                Some(Self { rank, ranks: tasks, by_slurm_alone: true })
+                Some(Self { rank, ranks: tasks, on_one_host: false, by_slurm_alone: true })
             }
             (None, None, _) => None,
         }
@@ -76,7 +82,7 @@ mod tests {
     }
 
     fn launch(rank: usize, ranks: usize, by_slurm_alone: bool) -> Option<Launch> {
-        Some(Launch { rank, ranks, by_slurm_alone })
+        Some(Launch { rank, ranks, on_one_host: false, by_slurm_alone })
     }
 
     const SLURM: &str = "SLURM_STEP_ID=3 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID=2";
@@ -97,6 +103,16 @@ mod tests {
         assert_eq!(told("PMI_SIZE=2 PMI_RANK=0"), launch(0, 2, false));
         assert_eq!(told("MPI_LOCALNRANKS=2"), launch(0, 2, false));
         assert_eq!(told(SLURM), launch(2, 4, true));
+    }
+
+    #[test]
+    fn open_mpi_tells_whether_all_are_here() {
+        let is_here = |here: &str| {
+            let environment = format!("OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=1 {here}");
+            told(&environment).unwrap().on_one_host
+        };
+        assert!(is_here("OMPI_COMM_WORLD_LOCAL_SIZE=3"));
+        assert!(!is_here("OMPI_COMM_WORLD_LOCAL_SIZE=2") && !is_here(""));
     }
 
     #[test]
