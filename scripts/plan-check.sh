@@ -26,8 +26,8 @@ echo "$images photographs of 3 megapixels; hosts of $cores cores; $(git rev-pars
 echo
 echo "| op | network | hosts | images/s foreseen | measured | error |"
 echo "|---|---|---|---|---|---|"
-for op in invert canny blur:ksize=31; do
-  for mbit in 0 1000 100 25; do
+for op in invert blur:ksize=31; do
+  for mbit in 0 100 25; do
     for host in 1 2 3; do scripts/testhosts.sh rate "$host" "$mbit"; done
     network=$([ "$mbit" = 0 ] && echo 8G || echo "${mbit}M")
     scripts/testhosts.sh exec 1 "$mpix" plan --json --ranks 1,2,3 --network "$network" \

@@ -141,6 +141,24 @@ pub fn decode(
     })
 }
 
+/// Decodes the image that `file` holds, or where that takes less time, a smaller one whose longer side
+/// has `side` pixels or more: for a small copy of it.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn decode_at_least(
+    file: &[u8],
+    options: &DecodeOptions,
+    side: usize,
+) -> Result<Picture, ImageError> {
+    if sniff(&mut Cursor::new(file))? != Format::Jpeg {
+        return decode(file, options, Vec::new());
+    }
+    guarded_decoder(Format::Jpeg, || {
+        OpenedJpeg::at_least(Cow::Borrowed(file), options, side)?.decode(Vec::new())
+    })
+}
+
 /// `len` bytes in the memory of `recycled` if that is large enough; their content is arbitrary.
 pub(super) fn recycle(mut recycled: Vec<u8>, len: usize) -> Vec<u8> {
     if recycled.capacity() < len {

@@ -27,11 +27,13 @@ pub(super) struct Reader<'f> {
 
 impl<'f> Reader<'f> {
     /// A reader of `file`, which has `size` columns and rows, and bytes that belong to no segment at
-    /// `junk`. Of a file of several scans it reads them all.
+    /// `junk`; it gives the picture, or one that is `shrink` (2, 4 or 8) times smaller. Of a file of
+    /// several scans it reads them all.
     pub(super) fn new(
         file: Cow<'f, [u8]>,
         size: (usize, usize),
         junk: &[Range<usize>],
+        shrink: u8,
     ) -> Result<Self, ImageError> {
         let mut codec =
             libjpeg::Reader::new(without_junk(file, junk), MAX_SCANS).map_err(broken)?;
@@ -39,9 +41,16 @@ impl<'f> Reader<'f> {
         if (width, height) != size {
             return Err(broken(format!("its size is {size:?} or {:?}", (width, height))));
         }
-        codec.start().map_err(broken)?;
+        codec.start(shrink).map_err(broken)?;
+        let (width, ..) = codec.shape();
         let inks = if channels == 4 { vec![0; INK_ROWS * width * 4] } else { Vec::new() };
         Ok(Self { codec, inks })
+    }
+
+    /// Columns and rows of what it gives.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let (width, height, _) = self.codec.shape();
+        (width, height)
     }
 }
 

@@ -113,11 +113,18 @@ int mpix_jpeg_read_header(struct mpix_jpeg *jpeg, const unsigned char *file, siz
   return 1;
 }
 
-/* Gets ready to give rows; of several scans, reads all. */
-int mpix_jpeg_start_reading(struct mpix_jpeg *jpeg)
+/* Gets ready to give rows of the picture, 1, 2, 4 or 8 times smaller; of several scans, reads all. Tells how
+   many columns and rows there are then. */
+int mpix_jpeg_start_reading(struct mpix_jpeg *jpeg, unsigned shrink, unsigned size[2])
 {
+  struct jpeg_decompress_struct *reader = &jpeg->codec.reader;
+
   if (setjmp(jpeg->fault)) return 0;
-  jpeg_start_decompress(&jpeg->codec.reader);
+  reader->scale_num = 1;
+  reader->scale_denom = shrink;
+  jpeg_start_decompress(reader);
+  size[0] = reader->output_width;
+  size[1] = reader->output_height;
   return 1;
 }
 

@@ -23,7 +23,7 @@ unsafe extern "C" {
         length: usize,
         header: *mut [c_uint; 3],
     ) -> c_int;
-    fn mpix_jpeg_start_reading(jpeg: *mut Opaque) -> c_int;
+    fn mpix_jpeg_start_reading(jpeg: *mut Opaque, shrink: c_uint, size: *mut [c_uint; 2]) -> c_int;
     fn mpix_jpeg_read_rows(
         jpeg: *mut Opaque,
         rows: *mut u8,
@@ -140,11 +140,17 @@ impl<'f> Reader<'f> {
         self.shape
     }
 
-    /// Gets ready to give the first row. This may take memory for the whole picture.
-    pub(super) fn start(&mut self) -> Result<(), Fault> {
-        // SAFETY: the codec has read its header, and its file is there.
-        self.codec.call(|jpeg| unsafe { mpix_jpeg_start_reading(jpeg) })?;
-        self.rows_left = self.shape.1;
+    /// Gets ready to give the first row of the picture, or of one that is 2, 4 or 8 times smaller. This
+    /// may take memory for the whole picture.
+    pub(super) fn start(&mut self, shrink: u8) -> Result<(), Fault> {
+        let mut size = [0; 2];
+        // SAFETY: the codec has read its header, and its file is there; `size` is as large as C takes
+        // it to be.
+        self.codec
+            .call(|jpeg| unsafe { mpix_jpeg_start_reading(jpeg, shrink.into(), &raw mut size) })?;
+        let [width, height] = size.map(|side| side as usize);
+        self.shape = (width, height, self.shape.2);
+        self.rows_left = height;
         Ok(())
     }
 

@@ -57,7 +57,7 @@ mod tiff_rows;
 mod webp;
 mod writer;
 
-pub use decode::{DecodeOptions, Header, Picture, decode, read_header};
+pub use decode::{DecodeOptions, Header, Picture, decode, decode_at_least, read_header};
 pub use encode::{EncodeOptions, encode};
 pub use format::Format;
 pub use limits::Limits;

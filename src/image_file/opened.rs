@@ -116,12 +116,26 @@ pub(super) struct OpenedJpeg<'f> {
 
 impl<'f> OpenedJpeg<'f> {
     pub(super) fn new(file: Cow<'f, [u8]>, options: &DecodeOptions) -> Result<Self, ImageError> {
+        Self::at_least(file, options, usize::MAX)
+    }
+
+    /// The picture, or a smaller one whose longer side has `side` pixels or more.
+    pub(super) fn at_least(
+        file: Cow<'f, [u8]>,
+        options: &DecodeOptions,
+        side: usize,
+    ) -> Result<Self, ImageError> {
         let mut head = jpeg_segments::read_head(Cursor::new(&file[..]), options)?;
         let junk = std::mem::take(&mut head.junk);
         let (stored, mut metadata) = of_jpeg(head);
         let orientation = metadata.take_orientation();
         let stored = stored.checked(options)?.checked_upright(orientation, options)?;
-        let rows = jpeg::Reader::new(file, (stored.width, stored.height), &junk)?;
+        let size = (stored.width, stored.height);
+        let longer = stored.width.max(stored.height);
+        let shrink = [8, 4, 2].into_iter().find(|&by| longer / usize::from(by) >= side);
+        let rows = jpeg::Reader::new(file, size, &junk, shrink.unwrap_or(1))?;
+        let (width, height) = rows.size();
+        let stored = Stored { width, height, ..stored };
         Ok(Self { rows, stored, orientation, metadata })
     }
 

@@ -11,12 +11,15 @@ use rayon::prelude::*;
 
 use crate::error::{ImageError, with_causes};
 use crate::image_file::{
-    DecodeOptions, EncodeOptions, Format, Limits, Metadata, Picture, decode, encode, read_header,
+    DecodeOptions, EncodeOptions, Format, Limits, Metadata, Picture, decode_at_least, encode,
+    read_header,
 };
 use crate::journal::Done;
 
 /// Longer side of a small picture.
 const SIDE: usize = 240;
+/// A JPEG is decoded to so many times that at least, or whole.
+const FINER: usize = 2;
 /// Larger ones are not decoded for a small picture.
 const MOST_PIXELS: u64 = 100_000_000;
 /// Neither are those that take more memory.
@@ -113,7 +116,8 @@ fn small(path: &Path, side: &mut Side) -> Result<Small, String> {
     }
     let mut bytes = Vec::new();
     file.rewind().and_then(|()| file.take(MOST_BYTES).read_to_end(&mut bytes)).map_err(io)?;
-    shrunk(&decode(&bytes, &options, Vec::new()).map_err(text_of)?).map_err(text_of)
+    let picture = decode_at_least(&bytes, &options, SIDE * FINER).map_err(text_of)?;
+    shrunk(&picture).map_err(text_of)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]

@@ -7,11 +7,11 @@ use mpix::band::Rows;
 use mpix::error::ImageError;
 use mpix::image_file::{
     DecodeOptions, EncodeOptions, Format, Joiner, Metadata, Picture, Pieces, Reader, Writer,
-    decode, encode,
+    decode, decode_at_least, encode,
 };
 use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp};
 
-use crate::pictures::{Noise, OPTIONS, files_of_all_formats, jpeg, options, pixels};
+use crate::pictures::{Noise, OPTIONS, file, files_of_all_formats, jpeg, options, pixels};
 
 const SIZES: [(usize, usize); 7] =
     [(1, 1), (1, 40), (40, 1), (17, 9), (16, 16), (123, 77), (33, 250)];
@@ -295,4 +295,23 @@ fn pieces_joined_make_the_file_of_a_writer() {
             }
         }
     }
+}
+
+#[test]
+fn a_smaller_jpeg_is_as_large_as_asked_for_and_looks_alike() {
+    let (width, height) = (801, 603);
+    let bytes = file(Format::Jpeg, width, height, 3);
+    let whole = decode(&bytes, &OPTIONS, Vec::new()).unwrap();
+    for (side, expected) in
+        [(802, (801, 603)), (401, (801, 603)), (400, (401, 302)), (1, (101, 76))]
+    {
+        let small = decode_at_least(&bytes, &OPTIONS, side).unwrap();
+        assert_eq!((small.width, small.height), expected, "{side}");
+        let mean = |picture: &Picture| {
+            let sum: u64 = picture.pixels.iter().map(|&value| u64::from(value)).sum();
+            sum / picture.pixels.len() as u64
+        };
+        assert!(mean(&small).abs_diff(mean(&whole)) <= 2, "{side}");
+    }
+    assert!(decode_at_least(&bytes[..bytes.len() / 2], &OPTIONS, 100).is_err());
 }

@@ -14,6 +14,7 @@ use super::timed;
 use crate::error::ImageError;
 use crate::image_file::{DecodeOptions, Metadata, Reader};
 use crate::rank0::Event;
+use crate::transport::message::FileSeen;
 use crate::worker_rank::Buffers;
 
 /// What the thread says.
@@ -42,6 +43,8 @@ pub struct Opened {
 pub(crate) struct Source {
     pub(crate) image: usize,
     pub(crate) file: File,
+    /// What rank 0 saw of it.
+    pub(crate) seen: FileSeen,
     pub(crate) options: DecodeOptions,
     pub(crate) events: Sender<Event>,
 }
@@ -57,7 +60,8 @@ impl Source {
 
     /// How long it worked; none if nobody asks for all rows.
     fn read_all(self, orders: &Receiver<Range<usize>>) -> Result<Option<Duration>, ImageError> {
-        let Self { image, file, options, events } = self;
+        let Self { image, file, seen, options, events } = self;
+        let same_file = file.try_clone().map_err(ImageError::Unreadable)?;
         // Rank 0 hears of it when it is there to hear.
         let say = |what| _ = events.send(Event::Source(image, what));
         let mut time = Duration::ZERO;
@@ -73,7 +77,9 @@ impl Source {
         }
         say(FromSource::Works);
         timed(&mut time, || rows.reader.end())?;
-        Ok(Some(time))
+        // Else what was hashed is perhaps not what was filtered.
+        let now = FileSeen::of(&same_file.metadata().map_err(ImageError::Unreadable)?);
+        if now == seen { Ok(Some(time)) } else { Err(ImageError::Changing) }
     }
 }
 

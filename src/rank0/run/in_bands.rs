@@ -26,7 +26,7 @@ impl Run<'_> {
         self.identify(image, &file, loaded.seen);
         self.in_bands.push(bands);
         let (options, events) = (self.reading.job.work.decode, self.desk.to_events.clone());
-        let source = Source { image, file, options, events };
+        let source = Source { image, file, seen: loaded.seen, options, events };
         self.readers.add_alone(name, move || source.read(&orders));
     }
 
