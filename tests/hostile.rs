@@ -47,7 +47,7 @@ const HOSTILE: &[Hostile] = &[
     over("profile.tif", &["at least 3000000 bytes", "1048576 (`--max-metadata`)", "`--strip`"]),
     over("wide.png", &["is 2001 pixels wide", "2000 (`--max-width`)"]),
     over("high.png", &["is 2001 pixels high", "2000 (`--max-height`)"]),
-    over("sparse.png", &["file of 68719476736 bytes", "8388608 (`--max-file-size`)"]),
+    over("sparse.png", &["file of 8589934592 bytes", "8388608 (`--max-file-size`)"]),
     over("decoded.png", &["900 x 900 pixels of 3 bytes = 2430000 bytes", "(`--max-decoded`)"]),
     over("memory.webp", &["bytes of memory on a rank", "6291456 (`--max-image-memory`)"]),
     broken("cut.jpg", &["is no whole JPEG image"]),
@@ -166,7 +166,7 @@ fn put_hostile_ones(inputs: &Path) {
     put("wide.png", &file(Format::Png, 2001, 3, 1));
     put("high.png", &file(Format::Png, 3, 2001, 1));
     put("sparse.png", &file(Format::Png, 9, 9, 3));
-    File::options().append(true).open(inputs.join("sparse.png")).unwrap().set_len(1 << 36).unwrap();
+    File::options().append(true).open(inputs.join("sparse.png")).unwrap().set_len(1 << 33).unwrap();
     put("decoded.png", &file(Format::Png, 900, 900, 3));
     put("memory.webp", &file(Format::WebP, 800, 800, 3));
     let jpeg = file(Format::Jpeg, 60, 40, 3);
@@ -236,14 +236,13 @@ fn run(ranks: usize, inputs: &Path, output: &Path, limits: &str) -> (Run, u64) {
 
 /// Every hostile file is told once, with its words.
 #[track_caller]
-fn assert_told(run: &Run, names: &[&str], other_words: &[&str]) {
+fn assert_told(run: &Run, names: &[&str]) {
     assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
     for hostile in HOSTILE.iter().filter(|hostile| names.contains(&hostile.name)) {
         let own = format!("/{}` ", hostile.name);
         let told: Vec<&str> = run.stderr.lines().filter(|line| line.contains(&own)).collect();
         let [line] = told[..] else { panic!("{}: {told:?}\n{}", hostile.name, run.stderr) };
-        let own_words = if other_words.contains(&hostile.name) { &[] } else { hostile.words };
-        let words = ["mpix: failed: "].iter().chain(own_words);
+        let words = ["mpix: failed: "].iter().chain(hostile.words);
         assert!(words.into_iter().all(|word| line.contains(word)), "{}: {line}", hostile.name);
     }
     let told = run.stderr.lines().filter(|line| line.starts_with("mpix: failed: ")).count();
@@ -281,7 +280,7 @@ fn hostile_files_of_all_kinds_are_refused_by_name_in_little_memory() {
         let output = dir.path().join(format!("out-{ranks}"));
         let (first, most) = run(ranks, &inputs, &output, LIMITS);
         println!("{ranks} ranks: {} hostile files, peak {} MiB a rank", names.len(), most >> 20);
-        assert_told(&first.expect_code(1), &names, &[]);
+        assert_told(&first.expect_code(1), &names);
         assert!(0 < most && most < MOST_MEMORY, "{} MiB", most >> 20);
         assert_same(&expected, &output, "first");
         let wanted = HOSTILE.iter().filter_map(|one| Some((one.name.to_owned(), one.kind?)));
@@ -289,16 +288,15 @@ fn hostile_files_of_all_kinds_are_refused_by_name_in_little_memory() {
 
         let before = written(&output);
         let (second, _) = run(ranks, &inputs, &output, LIMITS);
-        assert_told(&second.expect_code(1), &names, &[]);
+        assert_told(&second.expect_code(1), &names);
         assert_eq!(written(&output), before, "nothing is done anew");
 
         let laxer = "--max-pixels 1000000 --max-decoded 2M --max-metadata 1M --max-file-size 1T";
         let (third, _) = run(ranks, &inputs, &output, laxer);
-        assert!(third.tells(&["sparse.png", "bytes of memory", "--memory"]), "{}", third.stderr);
-        let done = ["wide.png", "high.png", "memory.webp"];
+        // What stands behind the end of a picture is hashed, and held by nobody.
+        let done = ["wide.png", "high.png", "memory.webp", "sparse.png"];
         let left: Vec<&str> = names.iter().copied().filter(|name| !done.contains(name)).collect();
-        let other_words = ["sparse.png"];
-        assert_told(&third.expect_code(1), &left, &other_words);
+        assert_told(&third.expect_code(1), &left);
         let after = written(&output);
         assert_eq!(after.len(), expected.len() + done.len());
         assert!(before.iter().all(|(name, time)| after[name] == *time), "done under any limits");

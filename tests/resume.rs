@@ -306,7 +306,7 @@ fn kill_again_and_again(job: &Job, output: &str, kills: usize, dice: &mut Dice) 
         let mut run = start(command);
         let victim = [Victim::Rank0, Victim::OtherRank, Victim::Mpirun]
             [usize::try_from(dice.roll(3)).unwrap()];
-        let moment = Instant::now() + Duration::from_millis(250 + dice.roll(500));
+        let moment = Instant::now() + Duration::from_millis(120 + dice.roll(280));
         while Instant::now() < moment && run.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }

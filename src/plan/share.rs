@@ -357,6 +357,7 @@ mod tests {
         let share = |threads, images| {
             let mut cluster = test_cluster(1, 1 << 36);
             cluster.ranks[0].threads = threads;
+            cluster.ranks[0].host_cores = threads;
             let shape = huge(shape(2000, 1500));
             let ranks = (&cluster, &Foresight::new(&cluster));
             choose(&shape, &chain, ranks, images, (Distribution::Auto, None)).unwrap().0
