@@ -143,11 +143,13 @@ impl<'f> Reader<'f> {
     /// Gets ready to give the first row of the picture, or of one that is 2, 4 or 8 times smaller. This
     /// may take memory for the whole picture.
     pub(super) fn start(&mut self, shrink: u8) -> Result<(), Fault> {
-        let mut size = [0; 2];
-        // SAFETY: the codec has read its header, and its file is there; `size` is as large as C takes
-        // it to be.
-        self.codec
-            .call(|jpeg| unsafe { mpix_jpeg_start_reading(jpeg, shrink.into(), &raw mut size) })?;
+        let (by, mut size) = (shrink.into(), [0; 2]);
+        let start = |jpeg| {
+            // SAFETY: the codec has read its header, and its file is there; `size` is as large as C
+            // takes it to be.
+            unsafe { mpix_jpeg_start_reading(jpeg, by, &raw mut size) }
+        };
+        self.codec.call(start)?;
         let [width, height] = size.map(|side| side as usize);
         self.shape = (width, height, self.shape.2);
         self.rows_left = height;

@@ -12,6 +12,9 @@ use crate::ops::chain::Chain;
 
 /// Nanoseconds of a rank's core for each image beside its pixels: opening, tables, a message.
 const IMAGE_NS: f64 = 100_000.0;
+/// Nanoseconds of a core to read and hash a byte of a file, and to hash and write one of a result.
+const READ_NS: f64 = 0.4;
+const WRITE_NS: f64 = 1.0;
 /// Nanoseconds of rank 0's cores for each image: its header, messages, the journal, the rename.
 const RANK0_IMAGE_NS: f64 = 150_000.0;
 /// Of these, those of the one thread that talks to all ranks and keeps the account.
@@ -167,6 +170,8 @@ pub enum Bottleneck {
     Decoding,
     /// Rank 0 encodes an image in bands alone.
     Encoding,
+    /// Rank 0 hashes and writes an image in bands alone.
+    Writing,
 }
 
 impl Display for Bottleneck {
@@ -180,6 +185,7 @@ impl Display for Bottleneck {
             Self::Storage => "storage",
             Self::Decoding => "decoding on rank 0",
             Self::Encoding => "encoding on rank 0",
+            Self::Writing => "writing on rank 0",
         })
     }
 }
@@ -223,11 +229,12 @@ impl WholeImages {
     /// `count` images more.
     pub fn add(&mut self, load: &ImageLoad, count: u64, site: &Site) {
         let cost = &load.cost;
-        let core_ns = load.pixels * cost.sum() + IMAGE_NS;
+        let filing = IMAGE_NS + file_ns(load.bytes);
+        let core_ns = load.pixels * cost.sum() + filing;
         // Threads that have nothing else to do.
         let threads = if load.is_spread { (site.threads / site.ranks).max(1) } else { 1 };
         let filter_ns = load.pixels * cost.filter / number(threads as u64);
-        let alone_ns = load.pixels * (cost.decode + cost.encode) + filter_ns + IMAGE_NS;
+        let alone_ns = load.pixels * (cost.decode + cost.encode) + filter_ns + filing;
         let images = number(count);
         self.count += count;
         self.core_ns += core_ns * images;
@@ -272,14 +279,20 @@ pub fn in_bands(load: &ImageLoad, site: &Site) -> Forecast {
     };
     let bytes = (load.pixels * load.channels.0, back);
     // Rows that stay in the process are copied, too.
-    let rank0_ns = on_rank0 + RANK0_IMAGE_NS + (bytes.0 + bytes.1) * COPY_NS;
+    let filing = RANK0_IMAGE_NS + file_ns(load.bytes);
+    let rank0_ns = on_rank0 + filing + (bytes.0 + bytes.1) * COPY_NS;
     let alone = if load.in_pieces { 0.0 } else { encode };
     Forecast::longest([
         Spread { core_ns: on_ranks, rank0_ns, bytes }.forecast(site),
         Forecast { ns: decode, bottleneck: Bottleneck::Decoding },
         Forecast { ns: alone, bottleneck: Bottleneck::Encoding },
+        Forecast { ns: load.bytes.1 * WRITE_NS, bottleneck: Bottleneck::Writing },
         of_storage(load.bytes, site),
     ])
+}
+
+fn file_ns((read, written): (f64, f64)) -> f64 {
+    read * READ_NS + written * WRITE_NS
 }
 
 fn of_storage(bytes: (f64, f64), site: &Site) -> Forecast {
@@ -366,7 +379,7 @@ mod tests {
         let forecast =
             |ranks| WholeImages::same(&photograph(), 100_000, &site(ranks)).forecast(&site(ranks));
         assert_eq!(forecast(4).bottleneck, Bottleneck::Cores);
-        // 5 MB for an image of 85 ms: 25 Gbit/s carry 625 images a second.
+        // 5 MB for an image of 91 ms: 25 Gbit/s carry 625 images a second.
         assert_eq!(forecast(1024).bottleneck, Bottleneck::Rank0);
         let shared = Site { shares_files: true, ..site(256) };
         assert!(
@@ -381,7 +394,7 @@ mod tests {
         let forecast = WholeImages::same(&photograph(), 1000, &site).forecast(&site);
         assert_eq!(forecast.bottleneck, Bottleneck::LinkOut);
         // Rank 0's host alone, and what comes over the network beside it.
-        let images_per_ns = 4.0 / 85.2e6 + gbit(0.1) / 5e6;
+        let images_per_ns = 4.0 / 91.2e6 + gbit(0.1) / 5e6;
         assert!((forecast.ns * images_per_ns / 1000.0 - 1.0).abs() < 0.02, "{}", forecast.ns);
     }
 
