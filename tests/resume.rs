@@ -348,7 +348,7 @@ fn a_hundred_kills_lose_nothing_and_do_nothing_twice() {
     if !have("mpirun") {
         return;
     }
-    let job = Job::new(24);
+    let job = Job::new(72);
     let mut dice = Dice(20_261_121);
     let (mut dealt, mut round) = (0, 0);
     while dealt < 100 {
