@@ -12,9 +12,9 @@ mpix=$PWD/target/release/mpix
 # Three hosts fit on two cores.
 cores=0.6
 
-TESTHOSTS_DIR=$(mktemp -d)
-export TESTHOSTS_DIR
-trap 'scripts/testhosts.sh down; rm -rf "$TESTHOSTS_DIR"' EXIT
+work=$(mktemp -d)
+export TESTHOSTS_DIR=$work/hosts
+trap 'scripts/testhosts.sh down; rm -rf "$work"' EXIT
 hostfile=$(scripts/testhosts.sh up 3)
 shared=$TESTHOSTS_DIR/shared
 for host in 1 2 3; do
