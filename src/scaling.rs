@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use self::trials::Trials;
 use crate::error::{Error, exit};
 use crate::host;
-use crate::plan::{Bottleneck, Forecast, Site, WholeImages, in_bands};
+use crate::plan::{Bottleneck, Forecast, Site, WholeImages, even_part, in_bands};
 use crate::settings::{Distribution, PlanSettings};
 
 /// Seconds that a run takes to start and to end: alone, or under mpirun on one host; and for each
@@ -79,7 +79,7 @@ impl Job<'_> {
         let mut bands = Forecast { ns: 0.0, bottleneck: Bottleneck::Cores };
         let loads = &self.trials.loads;
         for (index, load) in loads.iter().enumerate() {
-            let count = share(self.images, index, loads.len());
+            let count = even_part(self.images, index, loads.len());
             whole.add(load, count, site);
             let one = in_bands(load, site);
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -110,12 +110,6 @@ impl Job<'_> {
             in_bands,
         }
     }
-}
-
-/// How many of `images` are like the one of this index, of `kinds`.
-fn share(images: u64, index: usize, kinds: usize) -> u64 {
-    let (index, kinds) = (index as u64, kinds as u64);
-    images / kinds + u64::from(index < images % kinds)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -177,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_image_is_like_one_that_was_measured() {
-        assert_eq!((0..3).map(|index| share(11, index, 3)).sum::<u64>(), 11);
-        assert_eq!((0..3).map(|index| share(2, index, 3)).collect::<Vec<_>>(), [1, 1, 0]);
+        assert_eq!((0..3).map(|index| even_part(11, index, 3)).sum::<u64>(), 11);
+        assert_eq!((0..3).map(|index| even_part(2, index, 3)).collect::<Vec<_>>(), [1, 1, 0]);
     }
 }

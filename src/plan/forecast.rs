@@ -208,6 +208,13 @@ impl Forecast {
     }
 }
 
+/// How many of `count` things go to part `index` of `parts` that differ by one at most.
+#[must_use]
+pub fn even_part(count: u64, index: usize, parts: usize) -> u64 {
+    let (index, parts) = (index as u64, parts as u64);
+    count / parts + u64::from(index < count % parts)
+}
+
 /// Images that ranks take whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WholeImages {

@@ -1,11 +1,12 @@
 //! What a run expects of its images, corrected by what it sees of them.
 
 use super::{
-    Cluster, Experience, Forecast, ImageLoad, ImageShape, PixelCost, Site, WholeImages, in_bands,
+    Cluster, Experience, Forecast, ImageLoad, ImageShape, PixelCost, Site, WholeImages, even_part,
+    in_bands,
 };
 use crate::ops::chain::Chain;
 
-/// Bytes that a link between two hosts carries in a nanosecond, before it was measured: 10 Gbit/s.
+/// Bytes that a link between two hosts is taken to carry in a nanosecond: 10 Gbit/s.
 const LINK: f64 = 1.25;
 /// Bands must save so much of the time that whole images take: the model is not better than that.
 const WORTH_IT: f64 = 0.95;
@@ -50,11 +51,6 @@ impl Foresight {
         }
     }
 
-    /// A link between hosts was seen to carry `bytes_per_ns`.
-    pub fn measured_link(&mut self, bytes_per_ns: f64) {
-        self.site.link = bytes_per_ns;
-    }
-
     /// The ranks, as far as speed goes.
     #[must_use]
     pub fn site(&self) -> &Site {
@@ -89,9 +85,9 @@ impl Foresight {
         }
         let mut rest = WholeImages::default();
         for (index, load) in self.seen.iter().enumerate() {
-            let count = left / self.seen.len() + usize::from(index < left % self.seen.len());
+            let count = even_part(left as u64, index, self.seen.len());
             let cost = self.experience.correct(load.cost);
-            rest.add(&ImageLoad { cost, ..*load }, count as u64, &self.site);
+            rest.add(&ImageLoad { cost, ..*load }, count, &self.site);
         }
         Some(rest.forecast(&self.site))
     }
@@ -129,7 +125,7 @@ mod tests {
 
     fn pays(op: &str, ranks: usize, images: usize, in_pieces: bool, link: f64) -> bool {
         let mut foresight = Foresight::new(&test_cluster(ranks, 1 << 40));
-        foresight.measured_link(link);
+        foresight.site.link = link;
         let load = foresight.load(&shape(20_000, 10_000, in_pieces), &chain(op));
         foresight.bands_pay(&load, images)
     }

@@ -44,6 +44,20 @@ impl Job {
         Self { settings, work }
     }
 
+    /// The format that a file of format `input` is written in.
+    #[must_use]
+    pub fn output_format(&self, input: Format) -> Format {
+        self.settings.format.unwrap_or_else(|| input.output())
+    }
+
+    /// The shape of a file of `file_bytes` bytes with this header, which `chain` filters.
+    #[must_use]
+    pub fn shape(&self, header: &Header, file_bytes: u64, chain: &Chain) -> ImageShape {
+        let channels = chain.output_channels(header.channels);
+        let options = self.work.encode_options(self.output_format(header.format));
+        ImageShape::new(header, file_bytes, channels, &options)
+    }
+
     /// What decides the bytes of a result beside its input: two runs with the same text make the
     /// same files.
     #[must_use]
@@ -184,6 +198,12 @@ impl ImageShape {
             source_bytes: rows.saturating_add(if header.holds_file() { file_bytes } else { 0 }),
             piece: Pieces::new(result, options).as_ref().map(Piece::of),
         }
+    }
+
+    /// Bytes of its pixels, decoded.
+    #[must_use]
+    pub fn pixel_bytes(&self) -> usize {
+        self.width * self.height * self.channels
     }
 
     /// Columns times rows.

@@ -11,7 +11,6 @@ use crate::events::megapixels;
 use crate::plan::{Footprint, ImageShape, Share, WholeImages, band_bytes, flows, in_bands};
 use crate::settings::SharedFiles;
 use crate::source::Entry;
-use crate::transport::message::RankTimes;
 use crate::worker_rank::try_out;
 
 /// Images that are tried until one can be measured, and the most pixels that it may have.
@@ -92,16 +91,14 @@ fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Re
 /// the milliseconds that it took.
 fn measure<'e>(reading: &Reading, entries: &'e [Entry]) -> Option<(&'e Path, f64)> {
     let tried = entries.iter().take(MOST_TRIED).find_map(|entry| {
-        let (shape, ..) = plan_of(reading, entry).ok()?;
-        let file = fs::read(&entry.input).ok().filter(|_| shape.pixels() <= MOST_PIXELS)?;
-        let pixel_bytes = shape.width * shape.height * shape.channels;
-        let (work, chain) = (&reading.job.work, &reading.chain);
-        let trial = try_out(work, chain, &file, (shape.output, pixel_bytes)).ok()?.ok()?;
+        let (shape, ..) =
+            plan_of(reading, entry).ok().filter(|(shape, ..)| shape.pixels() <= MOST_PIXELS)?;
+        let file = fs::read(&entry.input).ok()?;
+        let trial = try_out(&reading.job.work, &reading.chain, &file, &shape).ok()?.ok()?;
         Some((entry, shape, trial))
     });
     let (entry, shape, trial) = tried?;
-    let RankTimes { decode_us, filter_us, encode_us, .. } = trial.times;
-    let times = [decode_us, filter_us, encode_us];
+    let times = trial.times.of_pixels();
     reading.foresight().saw(&shape, &reading.chain, times, trial.result_bytes as u64);
     let all = Duration::from_micros(times.iter().sum());
     Some((&entry.input, all.as_secs_f64() * 1e3))
@@ -143,7 +140,7 @@ type ImagePlan = (ImageShape, Share, Footprint);
 fn plan_of(reading: &Reading, entry: &Entry) -> Result<ImagePlan, String> {
     let plan = || -> Result<ImagePlan, ImageError> {
         let file = File::open(&entry.input).map_err(ImageError::Unreadable)?;
-        let (_, shape) = reading.header(entry, &file)?;
+        let shape = reading.shape(entry, &file)?;
         let (share, need) = reading.share(&shape)?;
         Ok((shape, share, need))
     };

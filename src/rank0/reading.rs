@@ -11,7 +11,7 @@ use super::budget::{Budget, Permit};
 use super::earlier::Earlier;
 use crate::error::ImageError;
 use crate::hash::ContentHash;
-use crate::image_file::{self, Format, Header};
+use crate::image_file::{self, Format};
 use crate::journal::{Done, Identity};
 use crate::ops::chain::Chain;
 use crate::plan::{Cluster, Footprint, Foresight, ImageShape, Job, Share, choose};
@@ -35,7 +35,6 @@ pub(crate) struct Reading {
 /// A file that is ready to be handed out.
 #[derive(Debug)]
 pub struct Loaded {
-    pub(crate) format: Format,
     pub(crate) need: Footprint,
     pub(crate) permit: Permit,
     pub(crate) shape: ImageShape,
@@ -64,9 +63,8 @@ impl Reading {
     /// When it cannot be read, is no image, or is over a limit.
     pub(crate) fn load(&self, entry: &Entry, goes_on: impl FnOnce()) -> Result<Loaded, ImageError> {
         let mut file = File::open(&entry.input).map_err(ImageError::Unreadable)?;
-        let (header, shape) = self.header(entry, &file)?;
+        let shape = self.shape(entry, &file)?;
         let (share, need) = self.share(&shape)?;
-        let format = self.format_of(&header);
         let held = match share {
             Share::Image => need.held_whole,
             Share::Bands => need.held_in_bands,
@@ -80,7 +78,7 @@ impl Reading {
             (None, Share::Image) => Content::Whole,
             (None, Share::Bands) => Content::InBands(file),
         };
-        Ok(Loaded { format, need, permit, shape, seen, content, time: began.elapsed() })
+        Ok(Loaded { need, permit, shape, seen, content, time: began.elapsed() })
     }
 
     /// Reads a file for a rank that does not see it; first, `goes_on` is called. None: it has changed
@@ -138,15 +136,11 @@ impl Reading {
         hash().map_err(ImageError::Unreadable)?.ok_or(ImageError::Changing)
     }
 
-    /// The header of a file, checked against all limits that it can be checked against.
+    /// The shape that a file's header tells, checked against all limits that it can be checked against.
     ///
     /// # Errors
     /// When the file is no image, is over a limit, or is not what its name says.
-    pub(crate) fn header(
-        &self,
-        entry: &Entry,
-        file: &File,
-    ) -> Result<(Header, ImageShape), ImageError> {
+    pub(crate) fn shape(&self, entry: &Entry, file: &File) -> Result<ImageShape, ImageError> {
         let file_bytes = file.metadata().map_err(ImageError::Unreadable)?.len();
         self.job.work.decode.limits.check_file(file_bytes)?;
         let header = image_file::read_header(BufReader::new(file), &self.job.work.decode)?;
@@ -155,20 +149,14 @@ impl Reading {
         }
         let (width, height) = (header.width, header.height);
         let channels = self.chain.output_channels(header.channels);
-        let format = self.format_of(&header);
+        let format = self.job.output_format(header.format);
         format.check_fits(width, height, channels)?;
-        let options = self.job.work.encode_options(format);
-        Ok((header, ImageShape::new(&header, file_bytes, channels, &options)))
+        Ok(self.job.shape(&header, file_bytes, &self.chain))
     }
 
     /// What is expected of images.
     pub(crate) fn foresight(&self) -> MutexGuard<'_, Foresight> {
         self.foresight.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The format that a file with this header is written in.
-    fn format_of(&self, header: &Header) -> Format {
-        self.job.settings.format.unwrap_or_else(|| header.format.output())
     }
 
     /// How an image of `shape` is shared out.

@@ -272,8 +272,8 @@ impl<'a> Run<'a> {
         (files, bytes): (Option<SharedFiles>, Vec<u8>),
     ) -> Result<(), BugError> {
         let name = self.entries[image].input.display().to_string();
-        let Loaded { format, shape, .. } = given.loaded;
-        let pixel_bytes = shape.width * shape.height * shape.channels;
+        let shape = given.loaded.shape;
+        let (format, pixel_bytes) = (shape.output, shape.pixel_bytes());
         let header = ToRank::Image { image, name, format, pixel_bytes, files };
         self.desk.hub.send(given.rank, Message::new(header, bytes))
     }

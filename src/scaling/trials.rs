@@ -1,12 +1,12 @@
 //! What images cost here, measured on a few of them.
 
-use std::fs;
-use std::io::Cursor;
+use std::fs::{self, File};
+use std::io::BufReader;
 
 use crate::error::{BugError, Error, ImageError, with_causes};
 use crate::image_file;
 use crate::ops::chain::Chain;
-use crate::plan::{ImageLoad, ImageShape, Job, PixelCost, Work};
+use crate::plan::{ImageLoad, ImageShape, Job, PixelCost};
 use crate::settings::RunSettings;
 use crate::source::{self, Entry};
 use crate::worker_rank::{Trial, try_out};
@@ -59,41 +59,36 @@ fn try_entry(
     chain: &Chain,
     entry: &Entry,
 ) -> Result<Result<Tried, ImageError>, BugError> {
-    let work = &job.work;
-    let (file, shape) = match read(job, chain, entry) {
-        Ok(read) => read,
+    let shape = match shape_of(job, chain, entry) {
+        Ok(shape) => shape,
         Err(error) => return Ok(Err(error)),
     };
-    let expected = PixelCost::expected(&shape, chain);
     if shape.pixels() > MOST_PIXELS {
+        let expected = PixelCost::expected(&shape, chain);
         return Ok(Ok((ImageLoad::new(&shape, chain, expected), false)));
     }
-    let pixel_bytes = shape.width * shape.height * shape.channels;
-    let tried = try_out(work, chain, &file, (shape.output, pixel_bytes))?;
+    let file = match fs::read(&entry.input) {
+        Ok(file) => file,
+        Err(error) => return Ok(Err(ImageError::Unreadable(error))),
+    };
+    let tried = try_out(&job.work, chain, &file, &shape)?;
     Ok(tried.map(|trial| (load_of(&shape, chain, &trial), true)))
 }
 
-fn read(job: &Job, chain: &Chain, entry: &Entry) -> Result<(Vec<u8>, ImageShape), ImageError> {
-    let Work { decode, .. } = &job.work;
-    let bytes = fs::metadata(&entry.input).map_err(ImageError::Unreadable)?.len();
+fn shape_of(job: &Job, chain: &Chain, entry: &Entry) -> Result<ImageShape, ImageError> {
+    let file = File::open(&entry.input).map_err(ImageError::Unreadable)?;
+    let bytes = file.metadata().map_err(ImageError::Unreadable)?.len();
+    let decode = &job.work.decode;
     decode.limits.check_file(bytes)?;
-    let file = fs::read(&entry.input).map_err(ImageError::Unreadable)?;
-    let header = image_file::read_header(Cursor::new(&file), decode)?;
-    let output = job.settings.format.unwrap_or_else(|| header.format.output());
-    let channels = chain.output_channels(header.channels);
-    let options = job.work.encode_options(output);
-    Ok((file, ImageShape::new(&header, bytes, channels, &options)))
+    let header = image_file::read_header(BufReader::new(file), decode)?;
+    Ok(job.shape(&header, bytes, chain))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn load_of(shape: &ImageShape, chain: &Chain, trial: &Trial) -> ImageLoad {
-    let of_pixel = |us: u64| us as f64 * 1e3 / trial.pixels as f64;
-    let times = &trial.times;
-    let cost = PixelCost {
-        decode: of_pixel(times.decode_us),
-        filter: of_pixel(times.filter_us),
-        encode: of_pixel(times.encode_us),
-    };
+    let [decode, filter, encode] =
+        trial.times.of_pixels().map(|us| us as f64 * 1e3 / trial.pixels as f64);
+    let cost = PixelCost { decode, filter, encode };
     let load = ImageLoad::new(shape, chain, cost);
     ImageLoad { bytes: (load.bytes.0, trial.result_bytes as f64), ..load }
 }

@@ -176,6 +176,12 @@ pub struct RankTimes {
 }
 
 impl RankTimes {
+    /// Those that grow with the pixels: decoding, filtering, encoding.
+    #[must_use]
+    pub fn of_pixels(&self) -> [u64; 3] {
+        [self.decode_us, self.filter_us, self.encode_us]
+    }
+
     /// Adds those of another image.
     pub fn add(&mut self, other: &Self) {
         self.read_us += other.read_us;

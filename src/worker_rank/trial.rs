@@ -6,9 +6,8 @@ use super::buffers::Buffers;
 use super::by_rows::{self, Fault, FileJob};
 use super::jobs::microseconds;
 use crate::error::{BugError, ImageError};
-use crate::image_file::{EncodeOptions, Format};
 use crate::ops::chain::Chain;
-use crate::plan::Work;
+use crate::plan::{ImageShape, Work};
 use crate::transport::message::RankTimes;
 
 /// Times that a file is filtered, beside the first: that one waits for memory, and does not count.
@@ -25,7 +24,7 @@ pub struct Trial {
     pub result_bytes: usize,
 }
 
-/// Filters `file`, whose pixels take `pixel_bytes`, as a rank's thread does, and drops the result.
+/// Filters `file`, which has this shape, as a rank's thread does, and drops the result.
 ///
 /// # Errors
 /// When it cannot be decoded, filtered or encoded: the outer error is a bug.
@@ -33,9 +32,9 @@ pub fn try_out(
     work: &Work,
     chain: &Chain,
     file: &[u8],
-    (format, pixel_bytes): (Format, usize),
+    shape: &ImageShape,
 ) -> Result<Result<Trial, ImageError>, BugError> {
-    let options = EncodeOptions { format, quality: work.quality, strip: work.strip };
+    let (options, pixel_bytes) = (work.encode_options(shape.output), shape.pixel_bytes());
     let buffers = Buffers::new(u64::MAX);
     let mut sum = RankTimes::default();
     for turn in 0.. {

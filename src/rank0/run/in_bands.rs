@@ -19,7 +19,7 @@ impl Run<'_> {
     pub(super) fn start_bands(&mut self, image: usize, loaded: Loaded) {
         let Content::InBands(file) = loaded.content else { return };
         self.account.in_bands(image);
-        let options = self.reading.job.work.encode_options(loaded.format);
+        let options = self.reading.job.work.encode_options(loaded.shape.output);
         let parts = (loaded.shape, options, loaded.permit);
         let (bands, orders) = BandImage::new(image, parts, Arc::clone(&self.reading));
         let name = self.entries[image].input.display().to_string();

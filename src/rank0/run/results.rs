@@ -14,7 +14,7 @@ use crate::rank0::account::Written;
 use crate::rank0::budget::Permit;
 use crate::rank0::lease_keeper::is_loss;
 use crate::source::{put_in_place, remove_beside, write_whole};
-use crate::transport::message::{Filtered, ImageResult, Message, RankTimes, ToRank0};
+use crate::transport::message::{Filtered, ImageResult, Message, ToRank0};
 
 /// Why a result is not there.
 #[derive(Debug)]
@@ -104,10 +104,8 @@ impl Run<'_> {
     /// Corrects what is expected of images by one that was done, and tells what is foreseen of the
     /// rest, once.
     fn learn(&mut self, shape: &ImageShape, filtered: &Filtered) {
-        let RankTimes { decode_us, filter_us, encode_us, .. } = filtered.times;
         let mut foresight = self.reading.foresight();
-        let times = [decode_us, filter_us, encode_us];
-        foresight.saw(shape, &self.reading.chain, times, filtered.bytes);
+        foresight.saw(shape, &self.reading.chain, filtered.times.of_pixels(), filtered.bytes);
         if self.is_foreseen {
             return;
         }
