@@ -28,16 +28,18 @@ impl NewFile {
     /// # Errors
     /// When no file can be made there.
     pub fn begin(root: &Path, name: &Path) -> io::Result<Self> {
-        if !root.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the output directory is gone"));
-        }
-        let path = root.join(name);
-        let directory = path.parent().unwrap_or(root).to_path_buf();
-        fs::create_dir_all(&directory)?;
-        let temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            .make_in(&directory, |path| File::create_new(path))?;
-        Ok(Self { path, directory, temporary })
+        let directory = directory_of(root, name);
+        let make = || {
+            make_below(root, &directory)?;
+            tempfile::Builder::new()
+                .prefix(TEMPORARY_PREFIX)
+                .make_in(&directory, |path| File::create_new(path))
+        };
+        let temporary = make().map_err(|error| match root.is_dir() {
+            true => error,
+            false => io::Error::new(io::ErrorKind::NotFound, "the output directory is gone"),
+        })?;
+        Ok(Self { path: root.join(name), directory, temporary })
     }
 
     /// Writes the next bytes.
@@ -117,6 +119,21 @@ fn directory_of(root: &Path, name: &Path) -> PathBuf {
     name.parent().map_or_else(|| root.to_path_buf(), |below| root.join(below))
 }
 
+/// Makes `directory`, which is `root` or below it, and never `root`.
+fn make_below(root: &Path, directory: &Path) -> io::Result<()> {
+    if directory == root || directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent() {
+        make_below(root, parent)?;
+    }
+    match fs::create_dir(directory) {
+        // Another thread, or another rank, may have made it meanwhile.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Removes what a run that was killed had begun to write below `root`. Returns how many files.
 pub fn remove_temporaries(root: &Path) -> usize {
     let is_temporary = |entry: &walkdir::DirEntry| {
@@ -140,7 +157,10 @@ mod tests {
         assert_eq!(fs::read_dir(root).unwrap().count(), 1);
         write_whole(root, Path::new("a/b/c"), b"bytes").unwrap();
         assert_eq!(fs::read(root.join("a/b/c")).unwrap(), b"bytes");
-        assert!(write_whole(&root.join("gone"), taken, b"bytes").is_err());
+        for name in ["name", "a/b/c"] {
+            let error = write_whole(&root.join("gone"), Path::new(name), b"bytes").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        }
         assert!(!root.join("gone").exists());
     }
 
