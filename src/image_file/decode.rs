@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::Bounded;
 use super::guard::guarded;
-use super::opened::{Opened, OpenedJpeg, of_jpeg};
+use super::opened::{Opened, OpenedJpeg, checked_jpeg};
 use super::{Format, Limits, Metadata, jpeg_segments};
 use crate::error::ImageError;
 
@@ -103,9 +103,7 @@ pub fn read_header<R: BufRead + Seek>(
         if format == Format::Jpeg {
             let head = jpeg_segments::read_head(&mut reader, options)?;
             let has_junk = !head.junk.is_empty();
-            let (stored, mut metadata) = of_jpeg(head);
-            let orientation = metadata.take_orientation();
-            let stored = stored.checked(options)?.checked_upright(orientation, options)?;
+            let (stored, orientation, metadata) = checked_jpeg(head, options)?;
             let mut header = stored.header(orientation, &metadata);
             if has_junk {
                 // The file is copied without it.

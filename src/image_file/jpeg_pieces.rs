@@ -15,7 +15,7 @@ const MARKERS: usize = 8;
 const START_OF_FRAME: u8 = 0xC0;
 const START_OF_SCAN: u8 = 0xDA;
 const RESTART: u8 = 0xD0;
-const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
+pub(super) const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 
 /// The file of a picture of `shape` up to its pixels, with `segments` of metadata in it.
 pub(super) fn header(shape: Shape, quality: u8, segments: Vec<u8>) -> Result<Vec<u8>, ImageError> {
@@ -60,13 +60,13 @@ pub(super) fn append_pieces(
     Ok(())
 }
 
-/// The second byte of the marker behind a row of blocks.
-fn restart(block_row: usize) -> u8 {
+/// The second byte of the marker behind a row of blocks, or an interval.
+pub(super) fn restart(block_row: usize) -> u8 {
     [0, 1, 2, 3, 4, 5, 6, 7][block_row % MARKERS] + RESTART
 }
 
 /// Numbers the restart markers in `data`, the first of which stands behind the row of blocks `first`.
-fn number(mut data: &mut [u8], first: usize) {
+pub(super) fn number(mut data: &mut [u8], first: usize) {
     let mut block_row = first;
     while let Some(at) = data.iter().position(|&byte| byte == 0xFF) {
         let Some(second) = data.get_mut(at + 1) else { return };

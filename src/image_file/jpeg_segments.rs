@@ -34,6 +34,8 @@ pub(super) struct Head {
     pub(super) coefficient_bytes: u64,
     /// Bytes of all APP2 segments, which libjpeg-turbo keeps.
     pub(super) app2_bytes: u64,
+    /// Units of blocks between two restart markers; 0 for none.
+    pub(super) restart_interval: u16,
     /// The ICC profile, joined; none if a part is missing.
     pub(super) icc: Option<Vec<u8>>,
     /// Bytes that belong to no segment. Readers skip them; libjpeg-turbo warns.
@@ -47,6 +49,7 @@ pub(super) fn read_head<R: BufRead + Seek>(
 ) -> Result<Head, ImageError> {
     let mut walk = Walk { reader, position: 0, junk: Vec::new() };
     let (mut frame, mut scan, mut blocks) = (None, Vec::new(), Blocks::default());
+    let mut restart_interval = 0;
     walk.bytes::<2>()?;
     loop {
         match walk.next_marker()? {
@@ -59,6 +62,10 @@ pub(super) fn read_head<R: BufRead + Seek>(
             marker @ (0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF) => {
                 let content = walk.content()?;
                 frame = frame.or(Some((marker, content)));
+            }
+            0xDD => {
+                restart_interval =
+                    walk.content()?.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes));
             }
             0xE1 => blocks.take_app1(&walk.content()?, options)?,
             0xE2 => blocks.take_app2(&walk.content()?, options)?,
@@ -81,6 +88,7 @@ pub(super) fn read_head<R: BufRead + Seek>(
         exif: blocks.exif,
         coefficient_bytes,
         app2_bytes: blocks.app2_bytes as u64,
+        restart_interval,
         icc: joined(blocks.icc_parts),
         junk: walk.junk,
     })

@@ -8,9 +8,11 @@ use image::{ColorType, ImageDecoder};
 
 use super::decode::{broken, from_image, from_io, recycle};
 use super::jpeg_segments::{self, Head};
+use super::libjpeg::Shape;
 use super::row_reader::{RowPlan, RowReader};
 use super::samples::{drop_fourth_bytes, keep_first_of_three, keep_upper_bytes};
 use super::source::Source;
+use super::tiff_rows::Chunks;
 use super::{
     DecodeOptions, Format, Header, Metadata, Picture, bmp, jpeg, memory, orientation, png, pnm,
     tiff, tiff_rows, webp,
@@ -67,6 +69,11 @@ impl Stored {
     ) -> Result<Self, ImageError> {
         options.limits.check_sides(self.upright_size(orientation))?;
         Ok(self)
+    }
+
+    /// Columns, rows, channels.
+    fn shape(&self) -> Shape {
+        (self.width, self.height, self.channels)
     }
 
     /// Bytes of a row in memory.
@@ -127,9 +134,7 @@ impl<'f> OpenedJpeg<'f> {
     ) -> Result<Self, ImageError> {
         let mut head = jpeg_segments::read_head(Cursor::new(&file[..]), options)?;
         let junk = std::mem::take(&mut head.junk);
-        let (stored, mut metadata) = of_jpeg(head);
-        let orientation = metadata.take_orientation();
-        let stored = stored.checked(options)?.checked_upright(orientation, options)?;
+        let (stored, orientation, metadata) = checked_jpeg(head, options)?;
         let size = (stored.width, stored.height);
         let longer = stored.width.max(stored.height);
         let shrink = [8, 4, 2].into_iter().find(|&by| longer / usize::from(by) >= side);
@@ -144,8 +149,7 @@ impl<'f> OpenedJpeg<'f> {
         if self.orientation != Orientation::NoTransforms {
             return Ok(Opening::Picture(self.decode(recycled)?));
         }
-        let (rows, shape) =
-            (Box::new(self.rows), (self.stored.width, self.stored.height, self.stored.channels));
+        let (rows, shape) = (Box::new(self.rows), self.stored.shape());
         Ok(Opening::Rows { rows, shape, metadata: self.metadata, recycled })
     }
 
@@ -158,7 +162,27 @@ impl<'f> OpenedJpeg<'f> {
     }
 }
 
-pub(super) fn of_jpeg(head: Head) -> (Stored, Metadata) {
+/// What the header of a JPEG tells, found fit.
+pub(super) fn checked_jpeg(
+    head: Head,
+    options: &DecodeOptions,
+) -> Result<(Stored, Orientation, Metadata), ImageError> {
+    let (stored, mut metadata) = of_jpeg(head);
+    let orientation = metadata.take_orientation();
+    let stored = stored.checked(options)?.checked_upright(orientation, options)?;
+    Ok((stored, orientation, metadata))
+}
+
+/// Columns, rows, channels, and metadata of a JPEG, unless it must be turned.
+pub(super) fn upright_jpeg(
+    head: Head,
+    options: &DecodeOptions,
+) -> Result<Option<(Shape, Metadata)>, ImageError> {
+    let (stored, orientation, metadata) = checked_jpeg(head, options)?;
+    Ok((orientation == Orientation::NoTransforms).then(|| (stored.shape(), metadata)))
+}
+
+fn of_jpeg(head: Head) -> (Stored, Metadata) {
     let Head { width, height, components, coefficient_bytes, .. } = head;
     let channels = if components == 1 { 1 } else { 3 };
     let beside_rows = memory::of_jpeg_decoder(width, coefficient_bytes) + head.app2_bytes;
@@ -227,10 +251,20 @@ impl<'r> Opened<'r> {
         let Some(plan) = self.rows.take().filter(|_| upright) else {
             return Ok(Opening::Picture(self.decode(recycled)?));
         };
-        let Stored { format, width, height, channels, .. } = self.stored;
-        let rows = plan.open(format, source, self.stored.row_bytes())?;
-        let shape = (width, height, channels);
+        let (rows, shape) =
+            (plan.open(self.stored.format, source, self.stored.row_bytes())?, self.stored.shape());
         Ok(Opening::Rows { rows, shape, metadata: self.metadata, recycled })
+    }
+
+    /// Columns, rows and channels, metadata and chunks of a TIFF, if it is made of such and need not be
+    /// turned.
+    pub(super) fn into_chunks(self) -> Option<(Shape, Metadata, Chunks)> {
+        match self.rows {
+            Some(RowPlan::Tiff(chunks)) if self.orientation == Orientation::NoTransforms => {
+                Some((self.stored.shape(), self.metadata, chunks))
+            }
+            Some(RowPlan::Tiff(_) | RowPlan::Raw(_) | RowPlan::Png(_)) | None => None,
+        }
     }
 
     /// What the header tells.
@@ -269,7 +303,7 @@ pub(super) enum Opening<'f> {
     Rows {
         rows: Box<dyn RowReader + 'f>,
         /// Columns, rows, channels.
-        shape: (usize, usize, usize),
+        shape: Shape,
         metadata: Metadata,
         /// Memory that it does not need.
         recycled: Vec<u8>,

@@ -14,7 +14,7 @@ pub(super) trait ReadSeek: BufRead + Seek {}
 impl<R: BufRead + Seek> ReadSeek for R {}
 
 /// A file's bytes.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) enum Source<'f> {
     Memory(&'f [u8]),
     /// Of its readers, only the one that was made last may be used: they share a position.

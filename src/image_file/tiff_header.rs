@@ -9,8 +9,8 @@ const STRIP_BYTES: usize = 1 << 20;
 const MOST_STRIPS: usize = 1 << 16;
 
 /// Kinds of field.
-#[derive(Clone, Copy)]
-enum Kind {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
     Short = 3,
     Long = 4,
     Rational = 5,
@@ -19,22 +19,24 @@ enum Kind {
 }
 
 /// A field of the directory: its tag, kind, number of values, and their bytes.
-struct Field(u16, Kind, usize, Vec<u8>);
+pub(super) struct Field(pub(super) u16, Kind, usize, Vec<u8>);
 
 /// Header, directory and profile of a file of this shape: columns, rows, and channels, which are 1, 3
 /// or 4. The pixels begin behind the last byte.
 pub(super) fn header(shape: (usize, usize, usize), icc: Option<&[u8]>) -> Vec<u8> {
-    let small = laid_out(shape, icc, false);
+    let small = laid_out(|first| fields(shape, icc, false, first), false);
     let pixels = shape.0.saturating_mul(shape.1).saturating_mul(shape.2);
     let fits = u32::try_from(pixels.saturating_add(small.len())).is_ok();
-    if fits { small } else { laid_out(shape, icc, true) }
+    if fits { small } else { laid_out(|first| fields(shape, icc, true, first), true) }
 }
 
-fn laid_out(shape: (usize, usize, usize), icc: Option<&[u8]>, is_big: bool) -> Vec<u8> {
+/// Header and directory of a file. `fields` are those of a file whose pixels begin at a place: behind
+/// the last byte.
+pub(super) fn laid_out(fields: impl Fn(u64) -> Vec<Field>, is_big: bool) -> Vec<u8> {
     let word = if is_big { 8 } else { 4 };
     // The same fields with other places of strips have the same length.
-    let length = behind_directory(&fields(shape, icc, is_big, 0), word).1;
-    let fields = fields(shape, icc, is_big, length as u64);
+    let length = behind_directory(&fields(0), word).1;
+    let fields = fields(length as u64);
     let (mut elsewhere, _) = behind_directory(&fields, word);
     let mut file = if is_big {
         b"II\x2B\0\x08\0\0\0\x10\0\0\0\0\0\0\0".to_vec()
@@ -114,11 +116,13 @@ fn strip_rows(row_bytes: usize, height: usize) -> usize {
     (STRIP_BYTES / row_bytes).max(height.div_ceil(MOST_STRIPS)).clamp(1, height)
 }
 
-fn numbers(tag: u16, kind: Kind, values: impl IntoIterator<Item = u64>) -> Field {
+/// A field of numbers, which fit its kind.
+pub(super) fn numbers(tag: u16, kind: Kind, values: impl IntoIterator<Item = u64>) -> Field {
     let bytes = match kind {
+        Kind::Undefined => 1,
         Kind::Short => 2,
         Kind::Long => 4,
-        Kind::Rational | Kind::Undefined | Kind::Long8 => 8,
+        Kind::Rational | Kind::Long8 => 8,
     };
     let (mut content, mut count) = (Vec::new(), 0);
     for value in values {

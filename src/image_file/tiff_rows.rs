@@ -27,13 +27,13 @@ use crate::error::ImageError;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunks {
     /// Columns and rows of a chunk.
-    chunk: (u32, u32),
+    pub(super) chunk: (u32, u32),
     /// Columns and rows of the picture.
-    picture: (u32, u32),
+    pub(super) picture: (u32, u32),
     /// Bytes of a pixel, as the file holds it.
     pixel_bytes: usize,
     /// Whether samples have 16 bits, of which the upper 8 are kept.
-    is_deep: bool,
+    pub(super) is_deep: bool,
     /// How many chunks there are.
     count: u64,
     /// Bytes of the longest one in the file.
@@ -43,12 +43,16 @@ pub(super) struct Chunks {
 impl Chunks {
     /// The most memory that reading takes: a row of chunks, a chunk, and a compressed one.
     pub(super) fn bytes(&self, row_bytes: u64) -> u64 {
-        let (width, height) = (u64::from(self.chunk.0), u64::from(self.chunk.1));
-        let chunk = width.saturating_mul(height).saturating_mul(self.pixel_bytes as u64);
         memory::of_raw_rows(self.count)
-            .saturating_add(height.saturating_mul(row_bytes))
-            .saturating_add(chunk.saturating_mul(2))
+            .saturating_add(u64::from(self.chunk.1).saturating_mul(row_bytes))
+            .saturating_add(self.chunk_bytes().saturating_mul(2))
             .saturating_add(self.longest)
+    }
+
+    /// Bytes of a chunk, decoded.
+    pub(super) fn chunk_bytes(&self) -> u64 {
+        let (width, height) = (u64::from(self.chunk.0), u64::from(self.chunk.1));
+        width.saturating_mul(height).saturating_mul(self.pixel_bytes as u64)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 
 use mpix::band::Rows;
 use mpix::error::ImageError;
-use mpix::image_file::{DecodeOptions, Format, Picture, Reader, decode, read_header};
+use mpix::image_file::{DecodeOptions, Format, Picture, Reader, Slicer, decode, read_header};
 use tiff::encoder::colortype::{Gray8, Gray16, RGB8, RGB16, RGBA8};
 use tiff::encoder::{Compression, DeflateLevel, Predictor, TiffEncoder, TiffKindStandard};
 use tiff::tags::Tag;
@@ -14,6 +14,15 @@ use crate::pictures::{Noise, OPTIONS, pixels};
 
 const WIDTH: usize = 41;
 const HEIGHT: usize = 67;
+/// How the picture in a file is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Whole,
+    Rows,
+    /// By rows, or by chunks that can be cut out.
+    Chunks,
+}
+
 const DEEP: DecodeOptions = DecodeOptions { depth_8: true, ..OPTIONS };
 
 fn whole(file: &[u8]) -> Result<Picture, ImageError> {
@@ -43,6 +52,45 @@ fn from_disk(file: &[u8]) -> Result<Picture, ImageError> {
     let mut on_disk = tempfile::tempfile().unwrap();
     on_disk.write_all(file).unwrap();
     by_rows(Reader::open_file(on_disk, &DEEP, Vec::new())?)
+}
+
+/// What cuts rows out of a file, if they can be.
+fn opened_slicer(file: &[u8]) -> Result<Option<Slicer>, ImageError> {
+    let mut on_disk = tempfile::tempfile().unwrap();
+    on_disk.write_all(file).unwrap();
+    Slicer::open(on_disk, &DEEP)
+}
+
+/// The pixels of a file, from slices of some rows.
+fn from_slices(slicer: &mut Slicer) -> Result<Vec<u8>, ImageError> {
+    let (width, height, channels) = slicer.shape();
+    let mut pixels = Vec::new();
+    for start in (0..height).step_by(20) {
+        let rows = start..(start + 20).min(height);
+        let slice = slicer.slice(&rows)?;
+        let own = whole(&slice.file)?;
+        let first = (start - slice.first_row) * width * channels;
+        pixels.extend_from_slice(&own.pixels[first..first + rows.len() * width * channels]);
+    }
+    Ok(pixels)
+}
+
+/// Holds rows that are cut out of a file against those of its picture.
+pub(crate) fn check_slices(slicer: &mut Slicer, whole: &Picture, name: &str) {
+    let (width, height, channels) = slicer.shape();
+    assert_eq!((width, height, channels), (whole.width, whole.height, whole.channels), "{name}");
+    assert!(slicer.take_metadata() == whole.metadata, "{name}");
+    let stride = width * channels;
+    for start in (0..height).step_by(3) {
+        for end in [start + 1, (start + 11).min(height), height] {
+            let slice = slicer.slice(&(start..end)).unwrap();
+            let own = decode(&slice.file, &DEEP, Vec::new()).unwrap();
+            let first = (start - slice.first_row) * stride;
+            let rows = &own.pixels[first..first + (end - start) * stride];
+            assert!(rows == &whole.pixels[start * stride..end * stride], "{name} {start}..{end}");
+            assert!(own.height < end - start + 2 * slicer.unit_rows() + 2, "{name}");
+        }
+    }
 }
 
 fn number(value: usize) -> u32 {
@@ -159,35 +207,39 @@ fn patched(mut file: Vec<u8>, chunk: usize, length: usize, at: usize, bytes: &[u
     file
 }
 
-fn pngs() -> Vec<(String, Vec<u8>, bool)> {
+fn pngs() -> Vec<(String, Vec<u8>, Way)> {
     use png::{BitDepth, ColorType};
     let mut files = Vec::new();
     for color in [ColorType::Grayscale, ColorType::Indexed] {
         for depth in [BitDepth::One, BitDepth::Two, BitDepth::Four, BitDepth::Eight] {
-            files.push((format!("PNG {color:?} {depth:?}"), png_of(color, depth, false), true));
+            files.push((
+                format!("PNG {color:?} {depth:?}"),
+                png_of(color, depth, false),
+                Way::Rows,
+            ));
         }
     }
     for color in [ColorType::Grayscale, ColorType::GrayscaleAlpha, ColorType::Rgb, ColorType::Rgba]
     {
         let file = png_of(color, BitDepth::Sixteen, false);
-        files.push((format!("PNG {color:?} 16"), file, true));
+        files.push((format!("PNG {color:?} 16"), file, Way::Rows));
     }
     for channels in 1..=4 {
         let file = crate::pictures::file(Format::Png, WIDTH, HEIGHT, channels);
-        files.push((format!("PNG x{channels}"), file, true));
+        files.push((format!("PNG x{channels}"), file, Way::Rows));
         let long = crate::pictures::file(Format::Png, 500, 1500, channels);
-        files.push((format!("long PNG x{channels}"), long, true));
+        files.push((format!("long PNG x{channels}"), long, Way::Rows));
     }
     let animated = png_of(ColorType::Rgb, BitDepth::Eight, true);
-    files.push(("APNG".to_owned(), animated, false));
+    files.push(("APNG".to_owned(), animated, Way::Whole));
     // One pixel is the same in any order.
     let one = crate::pictures::file(Format::Png, 1, 1, 3);
-    files.push(("interlaced PNG".to_owned(), patched(one, 8, 13, 28, &[1]), false));
+    files.push(("interlaced PNG".to_owned(), patched(one, 8, 13, 28, &[1]), Way::Whole));
     files
 }
 
-/// Files of many kinds, with names, and whether they are read by rows.
-fn files() -> Vec<(String, Vec<u8>, bool)> {
+/// Files of many kinds, with names, and how they are read.
+fn files() -> Vec<(String, Vec<u8>, Way)> {
     let mut files = pngs();
     let deflate = Compression::Deflate(DeflateLevel::Fast);
     for (name, compression) in [
@@ -202,7 +254,8 @@ fn files() -> Vec<(String, Vec<u8>, bool)> {
                     let file = strips(compression, predictor, kind, strip_rows);
                     let is_raw = name == "plain" && predictor == Predictor::None && kind < 3;
                     let text = format!("TIFF {name} {predictor:?} {kind} {strip_rows}");
-                    files.push((text, file, is_raw || strip_rows < 67));
+                    let chunked = if strip_rows < 67 { Way::Chunks } else { Way::Whole };
+                    files.push((text, file, if is_raw { Way::Rows } else { chunked }));
                 }
             }
         }
@@ -210,22 +263,30 @@ fn files() -> Vec<(String, Vec<u8>, bool)> {
     for is_tiles in [false, true] {
         for (photometric, extra) in [(0, 0), (1, 0), (2, 0), (2, 1)] {
             let text = format!("TIFF tiles {is_tiles} {photometric} {extra}");
-            // `tiff` decodes the last one whole alone.
-            let is_read_by_rows = !is_tiles || extra == 0;
-            files.push((text, odd(is_tiles, photometric, extra), is_read_by_rows));
+            let way = match (is_tiles, photometric, extra) {
+                (false, 1.., 0) => Way::Rows,
+                // `tiff` decodes it whole alone.
+                (true, _, 1) => Way::Whole,
+                _ => Way::Chunks,
+            };
+            files.push((text, odd(is_tiles, photometric, extra), way));
         }
     }
-    for (header, channels, rows) in [
-        ("P5\n41 67\n255\n", 1, true),
-        ("P6 # with a comment\n41\t67 255\n", 3, true),
-        ("P5 41 67 254 ", 1, false),
-        ("P5 41 67 65535 ", 2, false),
+    for (header, channels, way) in [
+        ("P5\n41 67\n255\n", 1, Way::Rows),
+        ("P6 # with a comment\n41\t67 255\n", 3, Way::Rows),
+        ("P5 41 67 254 ", 1, Way::Whole),
+        ("P5 41 67 65535 ", 2, Way::Whole),
         (
             "P7\nWIDTH 41\nHEIGHT 67\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n",
             2,
-            true,
+            Way::Rows,
         ),
-        ("P7\nWIDTH 41\nHEIGHT 67\nDEPTH 1\nMAXVAL 1\nTUPLTYPE BLACKANDWHITE\nENDHDR\n", 1, false),
+        (
+            "P7\nWIDTH 41\nHEIGHT 67\nDEPTH 1\nMAXVAL 1\nTUPLTYPE BLACKANDWHITE\nENDHDR\n",
+            1,
+            Way::Whole,
+        ),
     ] {
         let mut samples = pixels(WIDTH, HEIGHT, channels);
         if header.contains("MAXVAL 1\n") {
@@ -234,31 +295,36 @@ fn files() -> Vec<(String, Vec<u8>, bool)> {
         if header.contains("254") {
             samples.iter_mut().for_each(|sample| *sample = (*sample).min(254));
         }
-        files.push((format!("PNM {header}"), [header.as_bytes(), &samples].concat(), rows));
+        files.push((format!("PNM {header}"), [header.as_bytes(), &samples].concat(), way));
     }
     let bits: Vec<u8> = Noise(5).bytes(WIDTH.div_ceil(8) * HEIGHT);
-    files.push(("PBM".to_owned(), [b"P4 41 67 ", &bits[..]].concat(), false));
+    files.push(("PBM".to_owned(), [b"P4 41 67 ", &bits[..]].concat(), Way::Whole));
     let text = pixels(WIDTH, HEIGHT, 1).iter().map(|v| format!("{v}\n")).collect::<String>();
-    files.push(("PGM as text".to_owned(), format!("P2 41 67 255 {text}").into_bytes(), false));
+    files.push(("PGM as text".to_owned(), format!("P2 41 67 255 {text}").into_bytes(), Way::Whole));
     files
 }
 
 #[test]
 fn every_kind_has_the_same_pixels_by_rows() {
-    for (name, file, is_read_by_rows) in files() {
+    for (name, file, way) in files() {
         let whole = whole(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(from_memory(&file).unwrap() == whole, "{name}");
         assert!(from_disk(&file).unwrap() == whole, "{name} on a disk");
         let header = read_header(Cursor::new(&file), &DEEP).unwrap();
-        assert_eq!(header.reader_bytes.is_some(), is_read_by_rows, "{name}");
+        assert_eq!(header.reader_bytes.is_some(), way != Way::Whole, "{name}");
         assert!(!header.holds_file());
+        let slicer = opened_slicer(&file).unwrap();
+        assert_eq!(slicer.is_some(), way == Way::Chunks, "{name}");
+        if let Some(mut slicer) = slicer {
+            check_slices(&mut slicer, &whole, &name);
+        }
     }
 }
 
 #[test]
 fn damaged_files_have_the_same_errors_by_rows() {
     let mut noise = Noise(31);
-    let (mut good, mut bad) = (0, 0);
+    let (mut good, mut bad, mut sliced_bad) = (0, 0, 0);
     for (name, file, _) in files() {
         let cuts = (0..10).map(|i| file[..file.len() * i / 10].to_vec());
         let hits = (0..30).map(|_| {
@@ -286,7 +352,15 @@ fn damaged_files_have_the_same_errors_by_rows() {
                     (whole, rows) => panic!("{name}: {:?} against {:?}", whole.err(), rows.err()),
                 }
             }
+            if let Ok(Some(mut slicer)) = opened_slicer(&damaged) {
+                match (whole(&damaged), from_slices(&mut slicer)) {
+                    (Ok(whole), Ok(sliced)) => assert!(whole.pixels == sliced, "{name}"),
+                    (Err(_), Err(_)) => sliced_bad += 1,
+                    (whole, rows) => panic!("{name}: {:?} against {:?}", whole.err(), rows.err()),
+                }
+            }
         }
     }
     assert!(good > 1000 && bad > 1000, "{good} good, {bad} bad");
+    assert!(sliced_bad > 100, "{sliced_bad} bad in slices");
 }
