@@ -76,6 +76,7 @@ fn headers(criterion: &mut Criterion) {
         band: 3,
         rows: 300..400,
         input_rows: 285..415,
+        slice_from: None,
         width: 4000,
         channels: 3,
         height: 3000,

@@ -3,6 +3,8 @@
 read FLAG IN OUT                      writes the upper 8 bits of the samples, as RGB(A) or gray,
                                       and prints rows, columns and channels
 write QUALITY WIDTH HEIGHT CHANNELS IN OUT    writes a JPEG of gray or RGB samples
+mark INTERVAL SAMPLING IN OUT         writes a JPEG again, with restart markers, its colours sampled
+                                      as cv2.IMWRITE_JPEG_SAMPLING_FACTOR_SAMPLING says
 """
 
 import sys
@@ -35,6 +37,14 @@ def write(quality, width, height, channels, source, target):
         sys.exit(f"imwrite refuses {target}")
 
 
+def mark(interval, sampling, source, target):
+    factor = getattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR_" + sampling)
+    settings = [cv2.IMWRITE_JPEG_RST_INTERVAL, int(interval)]
+    settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+    if not cv2.imwrite(target, cv2.imread(source, cv2.IMREAD_UNCHANGED), settings):
+        sys.exit(f"imwrite refuses {target}")
+
+
 for line in sys.stdin:
     command, *arguments = line.split()
-    {"read": read, "write": write}[command](*arguments)
+    {"read": read, "write": write, "mark": mark}[command](*arguments)

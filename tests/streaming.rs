@@ -6,10 +6,13 @@ mod launch;
 mod pictures;
 
 use std::fs::{self, File};
+use std::io::Cursor;
 use std::path::Path;
 
 use launch::{assert_same, files, have, mpirun, mpix};
 use pictures::files::{put, write};
+use tiff::encoder::colortype::RGB8;
+use tiff::encoder::{Compression, DeflateLevel, TiffEncoder};
 
 const WIDTH: usize = 700;
 const HEIGHT: usize = 900;
@@ -26,6 +29,17 @@ fn run(ranks: usize, arguments: &[&str], output: &Path, input: &Path) -> launch:
     if ranks == 0 { mpix(arguments) } else { mpirun(ranks, arguments) }
 }
 
+/// Writes RGB pixels as a TIFF of compressed strips of so many rows.
+fn write_strips(path: &Path, pixels: &[u8], compression: Compression, strip_rows: u32) {
+    let mut file = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut file).unwrap().with_compression(compression);
+    let side = |side| u32::try_from(side).unwrap();
+    let mut image = encoder.new_image::<RGB8>(side(WIDTH), side(HEIGHT)).unwrap();
+    image.rows_per_strip(strip_rows).unwrap();
+    image.write_data(pixels).unwrap();
+    put(path, file.get_ref());
+}
+
 #[test]
 fn a_stream_of_bands_gives_the_bytes_of_the_whole() {
     let dir = tempfile::tempdir().unwrap();
@@ -34,6 +48,10 @@ fn a_stream_of_bands_gives_the_bytes_of_the_whole() {
     for name in ["a.tif", "b.ppm", "c.png", "d.jpg"] {
         write(&input.join(name), &pixels, WIDTH, HEIGHT, 3);
     }
+    // Strips that ranks decode: more than one to a band of 37 rows, and to one of 400.
+    let deflate = Compression::Deflate(DeflateLevel::Fast);
+    write_strips(&input.join("e.tif"), &pixels, deflate, 7);
+    write_strips(&input.join("f.tif"), &pixels, Compression::Lzw, 64);
     for ops in [
         &["--op", "invert"][..],
         &["--op", "blur:ksize=31"],
@@ -89,10 +107,17 @@ fn a_file_that_breaks_off_fails_alone_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("in");
     let pixels = pictures::landscape(WIDTH, HEIGHT, 5);
+    let broken = ["a.tif", "b.ppm", "c.png", "d.jpg", "f.tif"];
     for name in ["a.tif", "b.ppm", "c.png", "d.jpg", "e.tif"] {
         write(&input.join(name), &pixels, WIDTH, HEIGHT, 3);
     }
-    for name in ["a.tif", "b.ppm", "c.png", "d.jpg"] {
+    write_strips(&input.join("f.tif"), &pixels, Compression::Lzw, 4);
+    // Its directory is at its end: it is a strip in the middle that is none.
+    let mut strips = fs::read(input.join("f.tif")).unwrap();
+    let middle = strips.len() / 2;
+    strips[middle..middle + 200].fill(0xFF);
+    put(&input.join("f.tif"), &strips);
+    for name in &broken[..4] {
         let file = File::options().write(true).open(input.join(name)).unwrap();
         file.set_len(file.metadata().unwrap().len() * 2 / 3).unwrap();
     }
@@ -102,7 +127,7 @@ fn a_file_that_breaks_off_fails_alone_and_leaves_nothing() {
             let flags =
                 ["--distribute", "bands", "--band-rows", "16", "--op", op, "--format", "tiff"];
             let run = run(ranks, &flags, &output, &input).expect_code(1);
-            for name in ["a.tif", "b.ppm", "c.png", "d.jpg"] {
+            for name in broken {
                 assert!(run.tells(&["failed: ", name]), "{}", run.stderr);
             }
             assert_eq!(files(&output).into_keys().collect::<Vec<_>>(), [Path::new("e.tif")]);

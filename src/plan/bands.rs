@@ -16,6 +16,11 @@ const BAND_BYTES: u64 = 4 << 20;
 /// A band is at least this many times as high as the halo rows that come with it.
 const ROWS_PER_HALO_ROW: usize = 2;
 
+/// Units of a file in a band where ranks decode them, and the fewest: those at its borders, and those
+/// of its halo, are decoded twice.
+const UNITS: usize = 8;
+const FEWEST_UNITS: usize = 4;
+
 /// Bands of an image that rank 0 holds where there is room for them: one that lends its halo to the
 /// next, one that is read, one that is filtered, one that is written. Where halos are high, fewer will
 /// do.
@@ -34,6 +39,8 @@ pub struct Room<'c> {
     pub held: u64,
     /// A piece of the result, if bands are encoded where they are filtered.
     pub piece: Option<Piece>,
+    /// Rows of a unit in which the file can be cut, if ranks may decode it.
+    pub unit: Option<usize>,
     /// Rows that the user wants a band to have.
     pub wanted: Option<usize>,
 }
@@ -47,6 +54,8 @@ pub struct Flow {
     pub on_their_way: usize,
     /// Bytes that rank 0 holds of them at the most.
     pub held: u64,
+    /// Whether ranks get the rows of the file as they are in it, and decode them.
+    pub in_slices: bool,
 }
 
 impl Flow {
@@ -64,7 +73,9 @@ impl Flow {
         let useful = useful + 1;
         let fitting = usize::try_from(room.held / band).unwrap_or(usize::MAX).saturating_sub(1);
         let on_their_way = useful.min(fitting).min(height.div_ceil(rows)).max(1);
-        Self { rows, on_their_way, held: band.saturating_mul(on_their_way as u64 + 1) }
+        let in_slices = room.unit.is_some_and(|unit| rows >= unit.saturating_mul(FEWEST_UNITS));
+        let held = band.saturating_mul(on_their_way as u64 + 1);
+        Self { rows, on_their_way, held, in_slices }
     }
 }
 
@@ -105,8 +116,9 @@ impl RowBytes {
         let cluster = room.cluster;
         let good = BAND_BYTES / (self.input + self.output);
         let even = height.div_ceil(cluster.threads().saturating_mul(BANDS_PER_THREAD).max(1));
+        let units = room.unit.map_or(0, |unit| unit.saturating_mul(UNITS)) as u64;
         let halos = self.halo * ROWS_PER_HALO_ROW as u64;
-        let rows = good.min(even as u64).max(halos).min(self.fitting(room));
+        let rows = good.max(units).min(even as u64).max(halos).min(self.fitting(room));
         usize::try_from(rows).unwrap_or(usize::MAX).max(1)
     }
 
@@ -188,7 +200,7 @@ mod tests {
     }
 
     fn room(cluster: &Cluster) -> Room<'_> {
-        Room { cluster, held: cluster.rank0_hold(), piece: None, wanted: None }
+        Room { cluster, held: cluster.rank0_hold(), piece: None, unit: None, wanted: None }
     }
 
     #[test]
@@ -217,6 +229,22 @@ mod tests {
             flow("blur", (400, 1000, 3), &room).rows
         };
         assert_eq!([rows(1, 7), rows(64, 7), rows(64, 200), rows(64, 9000)], [7, 64, 192, 1000]);
+    }
+
+    #[test]
+    fn ranks_decode_where_bands_are_many_units() {
+        let cluster = test_cluster(4, 1 << 40);
+        let flow = |unit, height, wanted| {
+            let room = Room { unit: Some(unit), wanted, ..room(&cluster) };
+            let flow = flow("invert", (20_000, height, 3), &room);
+            (flow.rows, flow.in_slices)
+        };
+        assert_eq!(flow(16, 20_000, None), (128, true));
+        assert_eq!(flow(1, 20_000, None), (34, true));
+        assert_eq!(flow(256, 20_000, None), (1250, true));
+        assert_eq!(flow(256, 12_000, None), (750, false));
+        assert_eq!(flow(16, 20_000, Some(63)), (63, false));
+        assert_eq!(flow(16, 20_000, Some(64)), (64, true));
     }
 
     #[test]

@@ -62,6 +62,20 @@ fn encode_cost(format: Format) -> f64 {
     }
 }
 
+/// Decoding strips or tiles that are compressed.
+const CHUNKS: f64 = 6.0;
+/// How much more is decoded where ranks decode slices, which overlap.
+const OVERLAP: f64 = 1.4;
+
+/// Whether an image whose file can be cut is done sooner if ranks, which have so many threads in all,
+/// decode it, than if rank 0 does.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub fn slices_pay(shape: &ImageShape, cost: &PixelCost, threads: usize) -> bool {
+    let decode = if shape.input == Format::Tiff { CHUNKS } else { cost.decode };
+    (decode * OVERLAP + cost.filter + cost.encode) / (threads.max(1) as f64) < decode
+}
+
 /// What was seen of the images of a run, against what was expected of them.
 #[derive(Clone, Debug, Default)]
 pub struct Experience {

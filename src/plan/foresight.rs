@@ -116,6 +116,7 @@ mod tests {
             writer_bytes: pixel_bytes,
             source_bytes: 2 * pixel_bytes,
             piece: in_pieces.then_some(Piece { rows: 1, bytes: 1 << 20 }),
+            unit_rows: None,
         }
     }
 

@@ -152,6 +152,8 @@ pub struct ImageShape {
     pub source_bytes: u64,
     /// A piece of the result, if it is encoded in pieces.
     pub piece: Option<Piece>,
+    /// Rows of a unit in which the file can be cut, where that is known and pays.
+    pub unit_rows: Option<usize>,
 }
 
 /// Rows of a result that are encoded by themselves.
@@ -197,6 +199,7 @@ impl ImageShape {
             writer_bytes: image_file::writer_bytes(width, height, output_channels, options.format),
             source_bytes: rows.saturating_add(if header.holds_file() { file_bytes } else { 0 }),
             piece: Pieces::new(result, options).as_ref().map(Piece::of),
+            unit_rows: None,
         }
     }
 

@@ -11,7 +11,7 @@ mod share;
 
 pub use bands::{Flow, Room, band_bytes, cut_rows, kept_bytes};
 pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
-pub use cost::{Experience, PixelCost};
+pub use cost::{Experience, PixelCost, slices_pay};
 pub use forecast::{Bottleneck, Forecast, ImageLoad, Site, WholeImages, even_part, in_bands};
 pub use foresight::Foresight;
 pub use hands::{Hands, WRITES_AT_ONCE};

@@ -110,7 +110,8 @@ pub fn flows(
     let flow = |(number, (round, beside)): (usize, (&Round, u64))| {
         let piece = shape.piece.filter(|_| number == last);
         let held = hold.saturating_sub(beside);
-        let room = Room { cluster, held, piece, wanted: band_rows };
+        let unit = shape.unit_rows.filter(|_| number == 0);
+        let room = Room { cluster, held, piece, unit, wanted: band_rows };
         let flow = Flow::new(round, (shape.width, shape.height, channels), &room);
         channels = round.output_channels(channels);
         flow
@@ -301,6 +302,7 @@ mod tests {
             writer_bytes: pixel_bytes,
             source_bytes: 3 * pixel_bytes,
             piece: None,
+            unit_rows: None,
         }
     }
 
@@ -384,6 +386,7 @@ mod tests {
             writer_bytes: 3 * pixels,
             source_bytes: 1 << 20,
             piece: Some(Piece { rows: 1, bytes: 0 }),
+            unit_rows: None,
         };
         for op in ["invert", "blur:ksize=31"] {
             let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();

@@ -9,7 +9,6 @@ mod sink;
 mod source;
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -17,16 +16,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub(crate) use self::round::Freed;
+pub(crate) use self::round::Part;
 use self::round::{Input, RoundState};
 pub(crate) use self::sink::{Sink, ToSink};
 pub use self::source::FromSource;
+pub(crate) use self::source::Order;
 pub(crate) use self::source::{FromStart, Opened, Source};
 use super::budget::Permit;
 use super::reading::Reading;
 use crate::error::BugError;
 use crate::image_file::{EncodeOptions, Pieces};
 use crate::ops::chain::Round;
-use crate::plan::{Flow, ImageShape, Piece, flows};
+use crate::plan::{Flow, ImageShape, Piece, PixelCost, flows, slices_pay};
 use crate::transport::message::{BandHeader, Message, ToRank};
 
 /// A message, and the rank that it is for.
@@ -42,8 +43,8 @@ pub(crate) struct BandImage {
     shape: ImageShape,
     /// For the memory that it takes.
     _permit: Permit,
-    /// Rows that the source is to read; closed once it was asked for all.
-    orders: Option<Sender<Range<usize>>>,
+    /// What the source is to read; closed once it was asked for all.
+    orders: Option<Sender<Order>>,
     to_sink: Sender<ToSink>,
     /// What the sink will read, until it is started.
     for_sink: Option<Receiver<ToSink>>,
@@ -76,7 +77,7 @@ impl BandImage {
         image: usize,
         (shape, options, permit): (ImageShape, EncodeOptions, Permit),
         reading: Arc<Reading>,
-    ) -> (Self, Receiver<Range<usize>>) {
+    ) -> (Self, Receiver<Order>) {
         let (orders, ordered) = channel();
         let (to_sink, for_sink) = channel();
         let own = Self {
@@ -99,17 +100,21 @@ impl BandImage {
         (own, ordered)
     }
 
-    /// The file is open, and its picture has this shape: starts the first round. Returns what the sink
-    /// must know.
+    /// The file is open, its picture has this shape, and it can be cut in units of so many rows: starts
+    /// the first round. Returns what the sink must know.
     pub(crate) fn open(
         &mut self,
         (width, height, channels): (usize, usize, usize),
+        unit_rows: Option<usize>,
     ) -> Option<ForSink> {
         let result = (width, height, self.reading.chain.output_channels(channels));
         self.pieces = Pieces::new(result, &self.options);
         let piece = self.pieces.as_ref().map(Piece::of);
         self.shape = ImageShape { width, height, channels, piece, ..self.shape };
         let Reading { chain, cluster, job, .. } = &*self.reading;
+        let cost = PixelCost::expected(&self.shape, chain);
+        self.shape.unit_rows =
+            unit_rows.filter(|_| slices_pay(&self.shape, &cost, cluster.threads()));
         let hold = cluster.rank0_hold();
         self.flows = flows(&self.shape, chain, (cluster, hold), job.settings.band_rows);
         self.start_round(0, (width, height, channels), Input::Read(VecDeque::new()));
@@ -139,9 +144,10 @@ impl BandImage {
     /// Asks the source for as many rows as may be on their way.
     fn order(&mut self) {
         let Some(round) = &mut self.round else { return };
+        let in_slices = self.flows[round.number].in_slices;
         while let (Some(orders), Some(rows)) = (&self.orders, round.order()) {
             // A source that has ended has said why.
-            let _ = orders.send(rows);
+            let _ = orders.send(if in_slices { Order::Slice(rows) } else { Order::Rows(rows) });
         }
         if round.is_ordered() {
             self.orders = None;
@@ -157,9 +163,9 @@ impl BandImage {
     }
 
     /// Takes rows that the source has read.
-    pub(crate) fn take_read(&mut self, pixels: Bytes) {
+    pub(crate) fn take_read(&mut self, part: Part) {
         if let Some(round) = &mut self.round {
-            round.take_read(pixels);
+            round.take_read(part);
         }
     }
 
@@ -193,12 +199,13 @@ impl BandImage {
             band: handed.band,
             rows: handed.rows,
             input_rows: handed.input_rows,
+            slice_from: handed.part.slice_from,
             width,
             channels,
             height,
             format,
         });
-        Some(Message::new(header, handed.pixels))
+        Some(Message::new(header, handed.part.bytes))
     }
 
     /// What a global pass has to tell a rank next, if its rows can be taken.

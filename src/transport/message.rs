@@ -49,9 +49,12 @@ pub struct BandHeader {
     pub rows: Range<usize>,
     /// The rows in the payload: those and their halo.
     pub input_rows: Range<usize>,
+    /// The first row of the payload, if that is a file which holds the input rows among others;
+    /// otherwise it is their pixels.
+    pub slice_from: Option<usize>,
     /// Pixels in a row.
     pub width: usize,
-    /// Bytes in a pixel of the payload.
+    /// Bytes in a pixel of the input.
     pub channels: usize,
     /// Rows of the image.
     pub height: usize,

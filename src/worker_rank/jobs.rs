@@ -14,7 +14,7 @@ use super::pool::Load;
 use crate::band::{Band, BandMut};
 use crate::error::{BugError, ImageError, UsageError, with_causes};
 use crate::hash::{ContentHash, OutputHash};
-use crate::image_file::{self, EncodeOptions, Format, Pieces};
+use crate::image_file::{self, EncodeOptions, Format, Pieces, Reader};
 use crate::ops::chain::{Chain, Round};
 use crate::plan::{Work, is_spread};
 use crate::transport::message::{
@@ -206,6 +206,46 @@ impl Jobs {
     pub(crate) fn band(&self, band: &BandHeader, pixels: &[u8]) -> Result<Event, BugError> {
         let round = self.round(band.round)?;
         check_band(band, round, pixels)?;
+        let Some(first_row) = band.slice_from else { return self.rows_of_band(band, pixels) };
+        match self.decode_slice(band, first_row, pixels) {
+            Ok(rows) => {
+                let made = self.rows_of_band(band, &rows);
+                self.buffers.give(rows);
+                made
+            }
+            Err(error) => Ok(Event::Answer(band_failed((band.image, band.band), &error))),
+        }
+    }
+
+    /// The input rows of a band, which are in the file `slice` that begins with row `first_row`.
+    fn decode_slice(
+        &self,
+        band: &BandHeader,
+        first_row: usize,
+        slice: &[u8],
+    ) -> Result<Vec<u8>, ImageError> {
+        let mut reader = Reader::open(slice, &self.work.decode, Vec::new())?;
+        let (width, height, channels) = reader.shape();
+        let above = band.input_rows.start.saturating_sub(first_row);
+        let is_held = first_row <= band.input_rows.start
+            && above.saturating_add(band.input_rows.len()) <= height;
+        if !is_held || (width, channels) != (band.width, band.channels) {
+            // Else its header would have told the same before.
+            return Err(ImageError::Changing);
+        }
+        let stride = width * channels;
+        let mut rows = self.buffers.take(band.input_rows.len() * stride);
+        for _ in 0..above {
+            reader.read(&mut rows[..stride])?;
+        }
+        reader.read(&mut rows)?;
+        reader.end()?;
+        Ok(rows)
+    }
+
+    /// Filters the rows of a band, or summarizes them.
+    fn rows_of_band(&self, band: &BandHeader, pixels: &[u8]) -> Result<Event, BugError> {
+        let round = self.round(band.round)?;
         let pieces = self.pieces_of(band, round)?;
         let input =
             Band::new(pixels, band.width, band.channels, band.input_rows.start, band.height);
@@ -254,10 +294,7 @@ impl Jobs {
                 Message::new(ToRank0::Band { image, band }, self.buffers.lend(made))
             }
             Ok(made) => Message::new(ToRank0::Band { image, band }, made),
-            Err(error) => {
-                let (kind, reason) = (error.kind(), with_causes(&error));
-                Message::bare(ToRank0::BandFailed { image, band, kind, reason })
-            }
+            Err(error) => band_failed((image, band), &error),
         }
     }
 
@@ -286,6 +323,12 @@ impl Jobs {
     }
 }
 
+/// The answer that a band cannot be made.
+fn band_failed((image, band): (usize, usize), error: &ImageError) -> Message<ToRank0> {
+    let (kind, reason) = (error.kind(), with_causes(error));
+    Message::bare(ToRank0::BandFailed { image, band, kind, reason })
+}
+
 /// Holds every number of a band's header against its payload before it is used.
 fn check_band(band: &BandHeader, round: &Round, pixels: &[u8]) -> Result<(), BugError> {
     let fault = |what| Err(BugError::Message { from: 0, what });
@@ -305,7 +348,8 @@ fn check_band(band: &BandHeader, round: &Round, pixels: &[u8]) -> Result<(), Bug
     if round.input_rows(band.rows.clone(), band.height) != band.input_rows {
         return fault("its halo is not what the round needs");
     }
-    if stride.checked_mul(band.input_rows.len()) != Some(pixels.len()) {
+    let is_rows = band.slice_from.is_none();
+    if is_rows && stride.checked_mul(band.input_rows.len()) != Some(pixels.len()) {
         return fault("its payload has another length than its rows");
     }
     Ok(())

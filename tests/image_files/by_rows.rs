@@ -238,9 +238,8 @@ fn pngs() -> Vec<(String, Vec<u8>, Way)> {
     files
 }
 
-/// Files of many kinds, with names, and how they are read.
-fn files() -> Vec<(String, Vec<u8>, Way)> {
-    let mut files = pngs();
+fn tiffs() -> Vec<(String, Vec<u8>, Way)> {
+    let mut files = Vec::new();
     let deflate = Compression::Deflate(DeflateLevel::Fast);
     for (name, compression) in [
         ("plain", Compression::Uncompressed),
@@ -272,6 +271,12 @@ fn files() -> Vec<(String, Vec<u8>, Way)> {
             files.push((text, odd(is_tiles, photometric, extra), way));
         }
     }
+    files
+}
+
+/// Files of many kinds, with names, and how they are read.
+fn files() -> Vec<(String, Vec<u8>, Way)> {
+    let mut files = [pngs(), tiffs()].concat();
     for (header, channels, way) in [
         ("P5\n41 67\n255\n", 1, Way::Rows),
         ("P6 # with a comment\n41\t67 255\n", 3, Way::Rows),

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use mpix::image_file::{DecodeOptions, EncodeOptions, Format, Metadata, decode, encode};
+use mpix::image_file::{DecodeOptions, EncodeOptions, Format, Metadata, Slicer, decode, encode};
 use tempfile::TempDir;
 use turbojpeg::{Colorspace, Image, PixelFormat, Subsamp};
 
+use crate::by_rows::check_slices;
 use crate::metadata::exif;
 use crate::pictures::{Noise, OPTIONS, decoded, file, jpeg, pixels, png_of_16_bits};
 
@@ -250,4 +251,37 @@ fn jpegs_are_written_byte_for_byte_as_imwrite_does() {
         let reference = std::fs::read(reference.path(&format!("{name}.jpg"))).unwrap();
         assert!(file == reference, "{name}: {} and {} bytes", file.len(), reference.len());
     }
+}
+
+#[test]
+fn rows_between_restart_markers_are_those_of_the_whole() {
+    let Some(reference) = Reference::find() else { return };
+    let (width, height) = (161, 203);
+    let mut lines = Vec::new();
+    let mut names = Vec::new();
+    for channels in [1, 3] {
+        let source = format!("{channels}.png");
+        reference.put(&source, &file(Format::Png, width, height, channels));
+        for sampling in ["411", "420", "422", "440", "444"] {
+            // Units of blocks in a row: 6 to 21. Some intervals are whole rows, or parts of them.
+            for interval in [1, 3, 5, 6, 7, 11, 21, 22, 33, 42] {
+                let name = format!("{channels}-{sampling}-{interval}.jpg");
+                lines.push(format!("mark {interval} {sampling} {source} {name}"));
+                names.push(name);
+            }
+        }
+    }
+    reference.run(&lines);
+    let mut cut = 0;
+    for name in names {
+        let path = reference.path(&name);
+        let whole = decode(&std::fs::read(&path).unwrap(), &OPTIONS, Vec::new()).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        if let Some(mut slicer) = Slicer::open(file, &OPTIONS).unwrap() {
+            check_slices(&mut slicer, &whole, &name);
+            cut += 1;
+        }
+    }
+    // Where an interval is whole rows of blocks, or rows are whole intervals.
+    assert_eq!(cut, 5 * 5 + 4 + 4 + 4 + 5 + 5);
 }

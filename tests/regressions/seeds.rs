@@ -100,8 +100,19 @@ fn work() -> Work {
 
 fn band(round: usize) -> BandHeader {
     let (rows, input_rows, width) = (2..4, 0..HEIGHT, WIDTH);
-    let (channels, height, format) = (3, HEIGHT, None);
-    BandHeader { image: 1, round, band: 0, rows, input_rows, width, channels, height, format }
+    let (channels, height, format, slice_from) = (3, HEIGHT, None, None);
+    BandHeader {
+        image: 1,
+        round,
+        band: 0,
+        rows,
+        input_rows,
+        slice_from,
+        width,
+        channels,
+        height,
+        format,
+    }
 }
 
 fn image() -> ToRank {
@@ -195,10 +206,17 @@ fn conversations() -> Seeds {
     let encoded = (ToRank::Band(encoded_rows), rows_of(&own_rows));
     let few_rows = BandHeader { format: Some(Format::Png), ..own_rows.clone() };
     let half_a_piece = (ToRank::Band(few_rows), rows_of(&own_rows));
+    // Files that hold the rows of the band, and others.
+    let slice = |from: usize| {
+        let header = BandHeader { slice_from: Some(from), ..own_rows.clone() };
+        let slice = (ToRank::Band(header), file(Format::Tiff, WIDTH, HEIGHT - from, 3));
+        conversation(&[start.clone(), slice])
+    };
+    let slices = [1, 3].map(|from| (format!("slice-from-{from}"), slice(from)));
     // Rows so far down that the halo rows below them have no numbers.
     let (rows, input_rows) = (usize::MAX - 2..usize::MAX, usize::MAX - 5..usize::MAX);
     let far_down = BandHeader { rows, input_rows, height: usize::MAX, ..band(0) };
-    vec![
+    let mut seeds = vec![
         ("far-down".to_owned(), conversation(&[(ToRank::Band(far_down), vec![0; 3 * WIDTH * 5])])),
         ("image".to_owned(), conversation(&[(image(), whole)])),
         ("band-and-share".to_owned(), conversation(&[banded, share])),
@@ -206,9 +224,11 @@ fn conversations() -> Seeds {
         ("half-a-piece".to_owned(), conversation(&[start.clone(), half_a_piece])),
         (
             "other-work".to_owned(),
-            conversation(&[start, inverted, (ToRank::Ping { sequence: 1 }, Vec::new())]),
+            conversation(&[start.clone(), inverted, (ToRank::Ping { sequence: 1 }, Vec::new())]),
         ),
-    ]
+    ];
+    seeds.extend(slices);
+    seeds
 }
 
 fn ops() -> Seeds {

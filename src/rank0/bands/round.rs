@@ -14,9 +14,18 @@ use crate::plan::{Flow, band_bytes, cut_rows, kept_bytes};
 #[derive(Debug)]
 pub(super) enum Input {
     /// From the file, band by band: those that have been read.
-    Read(VecDeque<Bytes>),
+    Read(VecDeque<Part>),
     /// From the round before: all of them.
     Joined(Bytes),
+}
+
+/// The rows of a band as they were read.
+#[derive(Debug)]
+pub struct Part {
+    /// Their pixels, or a file that holds them.
+    pub(crate) bytes: Bytes,
+    /// The first row of that file.
+    pub(crate) slice_from: Option<usize>,
 }
 
 /// The state of a round.
@@ -73,7 +82,7 @@ pub(super) struct Handed {
     pub(super) band: usize,
     pub(super) rows: Range<usize>,
     pub(super) input_rows: Range<usize>,
-    pub(super) pixels: Bytes,
+    pub(super) part: Part,
 }
 
 /// What a rank no longer holds, now that it has answered.
@@ -148,10 +157,14 @@ impl RoundState {
     }
 
     /// Takes rows that were asked for.
-    pub(super) fn take_read(&mut self, pixels: Bytes) {
-        if let Input::Read(ready) = &mut self.input {
-            ready.push_back(pixels);
+    pub(super) fn take_read(&mut self, part: Part) {
+        let Input::Read(ready) = &mut self.input else { return };
+        let number = self.handed_out + ready.len();
+        if let Some(band) = self.bands.get_mut(number).filter(|_| part.slice_from.is_some()) {
+            // The rank has the file beside its rows.
+            band.bytes += part.bytes.len() as u64;
         }
+        ready.push_back(part);
     }
 
     /// Bytes that a rank needs for the next band, if there is one to hand out.
@@ -169,17 +182,18 @@ impl RoundState {
         let number = self.handed_out;
         let band = self.bands.get_mut(number)?;
         let (rows, input_rows) = (band.rows.clone(), band.input_rows.clone());
-        let pixels = match &mut self.input {
+        let part = match &mut self.input {
             Input::Read(ready) => ready.pop_front()?,
             Input::Joined(pixels) => {
                 self.on_their_way += 1;
                 let stride = width * channels;
-                pixels.slice(input_rows.start * stride..input_rows.end * stride)
+                let bytes = pixels.slice(input_rows.start * stride..input_rows.end * stride);
+                Part { bytes, slice_from: None }
             }
         };
         band.at = At::Work(to);
         self.handed_out += 1;
-        Some(Handed { band: number, rows, input_rows, pixels })
+        Some(Handed { band: number, rows, input_rows, part })
     }
 
     /// The next band that is to be told the outcome of the global pass: its rank, its number, and
@@ -308,10 +322,14 @@ mod tests {
 
     fn state(op: &str, on_their_way: usize) -> (Chain, RoundState) {
         let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
-        let flow = Flow { rows: 2, on_their_way, held: 0 };
+        let flow = Flow { rows: 2, on_their_way, held: 0, in_slices: false };
         let input = Input::Read(VecDeque::new());
         let state = RoundState::new(0, &chain.rounds()[0], SHAPE, (&flow, input));
         (chain, state)
+    }
+
+    fn part(pixels: Vec<u8>) -> Part {
+        Part { bytes: pixels.into(), slice_from: None }
     }
 
     #[test]
@@ -319,7 +337,7 @@ mod tests {
         let (_, mut round) = state("blur:ksize=3", 2);
         assert_eq!([round.order(), round.order(), round.order()], [Some(0..3), Some(1..5), None]);
         assert_eq!(round.next_bytes(), None);
-        round.take_read(Bytes::from(vec![0; 12]));
+        round.take_read(part(vec![0; 12]));
         assert_eq!(round.next_bytes(), Some(4 * (3 + 2)));
         assert_eq!(round.hand_out(7).unwrap().rows, 0..2);
         let (freed, rows) = round.take_back((7, 0), Some(8)).unwrap();
@@ -336,7 +354,7 @@ mod tests {
         for band in 0..5 {
             let rows = round.order().unwrap();
             let pixels = vec![0; rows.len() * 4];
-            round.take_read(Bytes::from(pixels.clone()));
+            round.take_read(part(pixels.clone()));
             let handed = round.hand_out(1).unwrap();
             let input = crate::band::Band::new(&pixels, 4, 1, rows.start, 10);
             let (partial, _) = pass.summarize(input, handed.rows);

@@ -60,9 +60,9 @@ impl Run<'_> {
                 self.account.answered(image);
                 self.open_bands(index, opened);
             }
-            FromSource::Rows(pixels) => {
+            FromSource::Rows(part) => {
                 self.account.answered(image);
-                self.in_bands[index].take_read(pixels);
+                self.in_bands[index].take_read(part);
             }
             FromSource::Ended(Ok(time)) => {
                 self.account.answered(image);
@@ -79,7 +79,10 @@ impl Run<'_> {
     /// Starts the first round of an image, and the thread that writes it.
     fn open_bands(&mut self, index: usize, opened: Opened) {
         let bands = &mut self.in_bands[index];
-        let Some(ForSink { parts, shape, pieces }) = bands.open(opened.shape) else { return };
+        let Some(ForSink { parts, shape, pieces }) = bands.open(opened.shape, opened.unit_rows)
+        else {
+            return;
+        };
         let (image, options) = (bands.image, bands.options.clone());
         let name = self.entries[image].output.clone();
         let sink = Sink {
@@ -160,7 +163,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A band could not be encoded, so that the image has failed.
+    /// A band could not be decoded or encoded, so that the image has failed.
     pub(super) fn take_band_failure(
         &mut self,
         from: usize,
@@ -168,7 +171,7 @@ impl Run<'_> {
         (kind, reason): (FailureKind, &str),
     ) -> Result<(), Error> {
         self.bands_of(from, image)?;
-        log::debug!("band {band} of image {image} cannot be encoded");
+        log::debug!("band {band} of image {image} cannot be made");
         self.fail_bands(image, kind, reason)
     }
 
