@@ -79,6 +79,22 @@ fn a_stream_of_bands_gives_the_bytes_of_the_whole() {
 }
 
 #[test]
+fn ranks_decode_the_strips_of_their_bands() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("in"), dir.path().join("out"));
+    let pixels = pictures::landscape(WIDTH, HEIGHT, 7);
+    write_strips(&input.join("a.tif"), &pixels, Compression::Lzw, 16);
+    write(&input.join("b.tif"), &pixels, WIDTH, HEIGHT, 3);
+    for (height, slices) in [("64", HEIGHT.div_ceil(64)), ("63", 0)] {
+        let flags = ["run", "-vv", "--fresh", "--distribute", "bands", "--band-rows", height];
+        let flags = [&flags[..], &["--op", "blur", "--threads", "2", "-o"]].concat();
+        let places = [output.to_str().unwrap(), input.to_str().unwrap()];
+        let run = mpix(flags.iter().chain(&places)).expect_code(0);
+        assert_eq!(run.stderr.matches("slice_from: Some(").count(), slices, "{}", run.stderr);
+    }
+}
+
+#[test]
 fn what_does_not_fit_whole_streams() {
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("in");

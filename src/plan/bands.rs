@@ -117,7 +117,8 @@ impl RowBytes {
         let good = BAND_BYTES / (self.input + self.output);
         let even = height.div_ceil(cluster.threads().saturating_mul(BANDS_PER_THREAD).max(1));
         let units = room.unit.map_or(0, |unit| unit.saturating_mul(UNITS)) as u64;
-        let halos = self.halo * ROWS_PER_HALO_ROW as u64;
+        let per_halo_row = if room.unit.is_some() { UNITS / 2 } else { ROWS_PER_HALO_ROW };
+        let halos = self.halo * per_halo_row as u64;
         let rows = good.max(units).min(even as u64).max(halos).min(self.fitting(room));
         usize::try_from(rows).unwrap_or(usize::MAX).max(1)
     }
