@@ -20,7 +20,7 @@ pub(crate) use self::round::Freed;
 use self::round::{Input, RoundState};
 pub(crate) use self::sink::{Sink, ToSink};
 pub use self::source::FromSource;
-pub(crate) use self::source::{FromStart, Opened, Source};
+pub(crate) use self::source::{Ended, FilePart, Opened, Source};
 use super::budget::Permit;
 use super::reading::Reading;
 use crate::error::BugError;

@@ -11,11 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::timed;
+use crate::buffers::Buffers;
 use crate::error::ImageError;
+use crate::hash::{ContentHash, ContentHasher};
 use crate::image_file::{DecodeOptions, Metadata, Reader};
 use crate::rank0::Event;
 use crate::transport::message::FileSeen;
-use crate::worker_rank::Buffers;
 
 /// What the thread says.
 #[derive(Debug)]
@@ -26,8 +27,8 @@ pub enum FromSource {
     Opened(Opened),
     /// The rows that were asked for.
     Rows(Bytes),
-    /// The file has been read to its end, which took the source so long; or it cannot be.
-    Ended(Result<Duration, ImageError>),
+    /// The file has been read to its end; or it cannot be.
+    Ended(Result<Ended, ImageError>),
 }
 
 /// What is known of an image once its file is open.
@@ -36,6 +37,17 @@ pub struct Opened {
     /// Columns, rows, channels.
     pub(crate) shape: (usize, usize, usize),
     pub(crate) metadata: Metadata,
+    /// The file, and what rank 0 saw of it, unless the source hashes what it reads.
+    pub(crate) to_hash: Option<(File, FileSeen)>,
+}
+
+/// What is known of a file once it was read to its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// How long the source decoded.
+    pub(crate) time: Duration,
+    /// Its hash, if the source made one.
+    pub(crate) content: Option<ContentHash>,
 }
 
 /// An image to be read.
@@ -58,8 +70,8 @@ impl Source {
         Some(Event::Source(image, FromSource::Ended(ended)))
     }
 
-    /// How long it worked; none if nobody asks for all rows.
-    fn read_all(self, orders: &Receiver<Range<usize>>) -> Result<Option<Duration>, ImageError> {
+    /// None if nobody asks for all rows.
+    fn read_all(self, orders: &Receiver<Range<usize>>) -> Result<Option<Ended>, ImageError> {
         let Self { image, file, seen, options, events } = self;
         let same_file = file.try_clone().map_err(ImageError::Unreadable)?;
         // Rank 0 hears of it when it is there to hear.
@@ -67,19 +79,71 @@ impl Source {
         let mut time = Duration::ZERO;
         say(FromSource::Works);
         let (mut rows, opened) = timed(&mut time, || Rows::open(file, &options))?;
-        say(FromSource::Opened(opened));
+        let plain_from = rows.reader.plain_from().filter(|&start| start <= seen.bytes);
+        let mut passing =
+            plain_from.map(|start| Passing::begin(&same_file, start, seen.bytes)).transpose()?;
+        let to_hash = match passing {
+            Some(_) => None,
+            None => Some((same_file.try_clone().map_err(ImageError::Unreadable)?, seen)),
+        };
+        say(FromSource::Opened(Opened { to_hash, ..opened }));
         while let Ok(wanted) = orders.recv() {
             say(FromSource::Works);
-            say(FromSource::Rows(timed(&mut time, || rows.next(wanted))?));
+            let (band, fresh) = timed(&mut time, || rows.next(wanted))?;
+            say(FromSource::Rows(band.clone()));
+            if let Some(passing) = &mut passing {
+                passing.add(&band[fresh..]);
+            }
         }
         if !rows.are_all_read() {
             return Ok(None);
         }
         say(FromSource::Works);
         timed(&mut time, || rows.reader.end())?;
+        let hashed = passing.map(Passing::end).transpose()?;
         // Else what was hashed is perhaps not what was filtered.
         let now = FileSeen::of(&same_file.metadata().map_err(ImageError::Unreadable)?);
-        if now == seen { Ok(Some(time)) } else { Err(ImageError::Changing) }
+        if now != seen || hashed.is_some_and(|(_, bytes)| bytes != seen.bytes) {
+            return Err(ImageError::Changing);
+        }
+        Ok(Some(Ended { time, content: hashed.map(|(content, _)| content) }))
+    }
+}
+
+/// The hash of a file whose rows stand in it as they are: of the very bytes that are filtered, and of
+/// those before and behind them.
+struct Passing<'f> {
+    file: &'f File,
+    hasher: ContentHasher,
+    next: u64,
+    end: u64,
+}
+
+impl<'f> Passing<'f> {
+    /// Takes what stands before the rows, which begin at `rows`, in a file of `end` bytes.
+    fn begin(file: &'f File, rows: u64, end: u64) -> Result<Self, ImageError> {
+        let mut own = Self { file, hasher: ContentHasher::default(), next: 0, end };
+        own.add_file(rows)?;
+        Ok(own)
+    }
+
+    /// Takes the next rows.
+    fn add(&mut self, rows: &[u8]) {
+        self.hasher.add(rows);
+        self.next += rows.len() as u64;
+    }
+
+    /// Takes what the file holds up to `end`.
+    fn add_file(&mut self, end: u64) -> Result<(), ImageError> {
+        let part = FilePart::new(self.file, self.next..end);
+        self.next = end;
+        self.hasher.add_all(part).map_err(ImageError::Unreadable)
+    }
+
+    /// The hash of all of the file, and how many bytes those were.
+    fn end(mut self) -> Result<(ContentHash, u64), ImageError> {
+        self.add_file(self.end)?;
+        Ok(self.hasher.end())
     }
 }
 
@@ -101,11 +165,12 @@ impl Rows {
         // There are never more than bands on their way.
         let buffers = Arc::new(Buffers::new(u64::MAX));
         let rows = Self { reader, shape, buffers, last: (0..0, Bytes::new()) };
-        Ok((rows, Opened { shape, metadata }))
+        Ok((rows, Opened { shape, metadata, to_hash: None }))
     }
 
-    /// The rows `rows`: those that the band before holds, too, from there, the others from the file.
-    fn next(&mut self, rows: Range<usize>) -> Result<Bytes, ImageError> {
+    /// The rows `rows`: those that the band before holds, too, from there, the others from the file;
+    /// and where these begin.
+    fn next(&mut self, rows: Range<usize>) -> Result<(Bytes, usize), ImageError> {
         let (width, _, channels) = self.shape;
         let stride = width * channels;
         let (held, before) = std::mem::take(&mut self.last);
@@ -114,9 +179,10 @@ impl Rows {
         halo.copy_from_slice(&before[before.len() - halo.len()..]);
         drop(before);
         self.reader.read(fresh)?;
+        let fresh = halo.len();
         let band = self.buffers.lend(band);
         self.last = (rows, band.clone());
-        Ok(band)
+        Ok((band, fresh))
     }
 
     fn are_all_read(&self) -> bool {
@@ -124,26 +190,25 @@ impl Rows {
     }
 }
 
-/// The first bytes of a file, read from their places: its position, which the source may use, stays
-/// where it is.
-pub(crate) struct FromStart<'f> {
+/// Some bytes of a file, read from their places: its position, which the source may use, stays where
+/// it is.
+pub(crate) struct FilePart<'f> {
     file: &'f File,
-    next: u64,
-    end: u64,
+    left: Range<u64>,
 }
 
-impl<'f> FromStart<'f> {
-    pub(crate) fn new(file: &'f File, bytes: u64) -> Self {
-        Self { file, next: 0, end: bytes }
+impl<'f> FilePart<'f> {
+    pub(crate) fn new(file: &'f File, bytes: Range<u64>) -> Self {
+        Self { file, left: bytes }
     }
 }
 
-impl Read for FromStart<'_> {
+impl Read for FilePart<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
-        let wanted = out.len().min(left);
-        let read = self.file.read_at(&mut out[..wanted], self.next)?;
-        self.next += read as u64;
+        let left = self.left.end.saturating_sub(self.left.start);
+        let wanted = out.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.file.read_at(&mut out[..wanted], self.left.start)?;
+        self.left.start += read as u64;
         Ok(read)
     }
 }
