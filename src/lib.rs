@@ -29,10 +29,12 @@
 //! | [`status`] | `mpix status` |
 //! | [`logs`] | `mpix logs` |
 //! | [`report`] | `mpix report`, as text and as a page |
+//! | `buffers` | memory that is used again |
 //! | `path_bytes` | paths, as messages and the journal hold them |
 //! | [`error`] | errors by who must act, exit codes |
 
 pub mod band;
+mod buffers;
 pub mod cli;
 pub mod doctor;
 pub mod error;

@@ -2,7 +2,6 @@
 //!
 //! One thread talks to rank 0 and never computes; rayon's threads compute and never talk.
 
-mod buffers;
 mod by_rows;
 #[cfg(feature = "faults")]
 mod fault;
@@ -27,7 +26,6 @@ use crate::plan::{LONGEST_SILENCE, MAX_THREADS};
 use crate::transport::message::{BandHeader, Load, Message, ToRank, ToRank0};
 use crate::transport::{Poll, RankLink, Silence, next_event};
 
-pub(crate) use buffers::Buffers;
 pub use filter::filter_image;
 pub use trial::{Trial, try_out};
 

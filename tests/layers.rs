@@ -12,6 +12,7 @@ use paths::{Naming, namings, words};
 /// A module, and the others that it may name.
 const TABLE: &[(&str, &[&str])] = &[
     ("band", &[]),
+    ("buffers", &[]),
     ("error", &[]),
     ("hash", &[]),
     ("path_bytes", &[]),
@@ -21,11 +22,22 @@ const TABLE: &[(&str, &[&str])] = &[
     ("image_file", &["band", "error"]),
     ("settings", &["cli", "ops", "image_file", "journal", "error"]),
     ("plan", &["ops", "settings", "image_file", "error"]),
-    ("transport", &["band", "plan", "image_file", "hash", "path_bytes", "error"]),
+    ("transport", &["band", "buffers", "plan", "image_file", "hash", "path_bytes", "error"]),
     ("host", &["plan", "error"]),
     (
         "worker_rank",
-        &["transport", "plan", "ops", "host", "image_file", "source", "band", "hash", "error"],
+        &[
+            "transport",
+            "plan",
+            "ops",
+            "host",
+            "image_file",
+            "source",
+            "band",
+            "buffers",
+            "hash",
+            "error",
+        ],
     ),
     ("source", &["settings", "image_file", "error"]),
     (
@@ -37,6 +49,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "ops",
             "image_file",
             "band",
+            "buffers",
             "hash",
             "error",
             "source",

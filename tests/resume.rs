@@ -366,9 +366,21 @@ fn a_hundred_kills_lose_nothing_and_do_nothing_twice() {
 
 #[test]
 fn a_full_disk_stops_the_run_which_then_goes_on() {
-    let job = Job::new(6);
+    let mut job = Job::new(6);
+    // Larger than the disk.
+    let (width, height) = (600, 500);
+    let pixels = pictures::landscape(width, height, 7);
+    pictures::files::write(&job.path("in/large.tif"), &pixels, width, height, 3);
+    mpix(job.arguments("undisturbed", &[])).expect_code(0);
+    job.images += 1;
+    for flags in [&[][..], &["--distribute", "bands", "--band-rows", "16"]] {
+        fill_a_disk(&job, flags);
+    }
+}
+
+fn fill_a_disk(job: &Job, flags: &[&str]) {
     let output = job.path("small");
-    fs::create_dir(&output).unwrap();
+    fs::create_dir_all(&output).unwrap();
     let mount = |size: &str| {
         let options = format!("size={size}");
         Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&output).status()
@@ -378,9 +390,9 @@ fn a_full_disk_stops_the_run_which_then_goes_on() {
         eprintln!("\n*** SKIPPED: a tmpfs cannot be mounted; run as root ***\n");
         return;
     }
-    let run = finish(command(&[PROGRAM], job.arguments("small", &[])));
+    let run = finish(command(&[PROGRAM], job.arguments("small", flags)));
     let more = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&output).status();
-    let again = finish(command(&[PROGRAM], job.arguments("small", &[])));
+    let again = finish(command(&[PROGRAM], job.arguments("small", flags)));
     let same = (files(&output), files(&job.path("undisturbed")));
     let _ = Command::new("umount").arg(&output).status();
     assert!(more.unwrap().success());

@@ -152,6 +152,48 @@ fn a_file_that_breaks_off_fails_alone_and_leaves_nothing() {
     }
 }
 
+/// A TIFF file of gray 2x4 pixels, its directory behind them, whose strips of one row begin at `strips`.
+fn tiff_with_strips(strips: [u32; 4]) -> Vec<u8> {
+    let long = |tag: u16, count: u32, value: u32| {
+        [&tag.to_le_bytes()[..], &[4, 0], &count.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    let mut file = b"II\x2A\0\x38\0\0\0".to_vec();
+    file.extend(strips.iter().flat_map(|strip| strip.to_le_bytes()));
+    file.extend([2_u32; 4].iter().flat_map(|count| count.to_le_bytes()));
+    file.extend(40..56);
+    let fields = [(256, 1, 2), (257, 1, 4), (258, 1, 8), (259, 1, 1), (262, 1, 1), (273, 4, 8)];
+    let more = [(277, 1, 1), (278, 1, 1), (279, 4, 24)];
+    file.extend([9, 0]);
+    file.extend(
+        fields.iter().chain(&more).flat_map(|&(tag, count, value)| long(tag, count, value)),
+    );
+    file.extend([0; 4]);
+    file
+}
+
+#[test]
+fn the_journal_knows_a_file_in_bands_by_all_of_its_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("in"), dir.path().join("out"));
+    let pixels = pictures::landscape(60, 90, 6);
+    for name in ["a.tif", "b.ppm", "c.png", "d.jpg", "e.webp"] {
+        write(&input.join(name), &pixels, 60, 90, 3);
+    }
+    // Bytes behind the picture; rows that follow each other, and rows that do not.
+    put(&input.join("f.pgm"), b"P5 2 3 255\n123456 and more");
+    put(&input.join("g.tif"), &tiff_with_strips([40, 42, 44, 46]));
+    put(&input.join("h.tif"), &tiff_with_strips([40, 52, 44, 48]));
+    let flags = ["--distribute", "bands", "--band-rows", "2", "--op", "blur:ksize=3"];
+    run(0, &flags, &output, &input).expect_code(0);
+    let found = mpix::journal::read(&output).unwrap();
+    let inputs = files(&input);
+    assert_eq!(inputs.len(), 8);
+    for (name, bytes) in inputs {
+        let done = found.done(&input.join(&name)).unwrap();
+        assert_eq!(done.input.content, mpix::journal::ContentHash::of(&bytes), "{name:?}");
+    }
+}
+
 #[test]
 fn what_was_done_in_bands_is_not_done_again() {
     let dir = tempfile::tempdir().unwrap();

@@ -52,6 +52,13 @@ impl<'f> Reader<'f> {
 }
 
 impl RowReader for Reader<'_> {
+    fn plain_from(&self) -> Option<u64> {
+        let Places { strips, strip_rows } = &self.places;
+        let strip_bytes = *strip_rows as u64 * self.row_bytes as u64;
+        let follow = |pair: &[u64]| pair[0].checked_add(strip_bytes) == Some(pair[1]);
+        strips.first().copied().filter(|_| strips.windows(2).all(follow))
+    }
+
     fn read(&mut self, mut rows: &mut [u8]) -> Result<(), ImageError> {
         while !rows.is_empty() {
             let (start, count) = self.together(rows.len() / self.row_bytes);
@@ -77,7 +84,7 @@ mod tests {
         let places = Places { strips: vec![10, 16, 40, 46], strip_rows: 2 };
         let bytes: Vec<u8> = (0..50).collect();
         let mut reader = Reader::new(Source::Memory(&bytes), Format::Tiff, places, 3);
-        assert_eq!(reader.together(9), (10, 4));
+        assert_eq!((reader.plain_from(), reader.together(9)), (None, (10, 4)));
         let mut rows = [0; 9];
         reader.read(&mut rows).unwrap();
         assert_eq!(rows, [10, 11, 12, 13, 14, 15, 16, 17, 18]);
@@ -86,5 +93,8 @@ mod tests {
         assert_eq!(rows, [19, 20, 21, 40, 41, 42, 43, 44, 45]);
         let error = reader.read(&mut rows[..6]).unwrap_err().to_string();
         assert!(error.ends_with("it ends early"), "{error}");
+        let places = Places { strips: vec![10, 16, 22], strip_rows: 2 };
+        let reader = Reader::new(Source::Memory(&bytes), Format::Tiff, places, 3);
+        assert_eq!(reader.plain_from(), Some(10));
     }
 }

@@ -111,6 +111,15 @@ impl<'f> Reader<'f> {
         self.shape
     }
 
+    /// Where the first row begins, if all of them stand in the file as they are given, without a gap.
+    #[must_use]
+    pub fn plain_from(&self) -> Option<u64> {
+        match &self.pixels {
+            Pixels::Rows(_, reader, ..) => reader.plain_from(),
+            Pixels::Decoded(_) => None,
+        }
+    }
+
     /// Reads the next rows, as many as `out` holds. A reader that is used so keeps none of them, and is
     /// not to be asked for [`rows`](Rows::rows).
     ///

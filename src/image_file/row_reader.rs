@@ -11,6 +11,11 @@ pub(super) trait RowReader {
     /// Reads the next rows, as many as `rows` holds.
     fn read(&mut self, rows: &mut [u8]) -> Result<(), ImageError>;
 
+    /// Where the first row begins, if all of them stand in the file as they are, without a gap.
+    fn plain_from(&self) -> Option<u64> {
+        None
+    }
+
     /// Looks at what stands behind the last row, which must have been read.
     fn end(self: Box<Self>) -> Result<(), ImageError>;
 }

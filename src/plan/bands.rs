@@ -22,9 +22,9 @@ const UNITS: usize = 8;
 const FEWEST_UNITS: usize = 4;
 
 /// Bands of an image that rank 0 holds where there is room for them: one that lends its halo to the
-/// next, one that is read, one that is filtered, one that is written. Where halos are high, fewer will
-/// do.
-const HELD_BANDS: u64 = 4;
+/// next, one that is read, one that is filtered, one that is written, one that is hashed. Where halos
+/// are high, fewer will do.
+const HELD_BANDS: u64 = 5;
 const FEWEST_HELD_BANDS: u64 = 3;
 
 /// Bytes per pixel that a global pass keeps beside the rows, until it has seen all of them.
@@ -69,8 +69,9 @@ impl Flow {
         let rows = (wanted / piece).max(1).saturating_mul(piece).min(height.max(1));
         let band = row.held(rows as u64).max(1);
         let useful = room.cluster.ranks.iter().map(|rank| in_hand(rank.threads)).sum::<usize>();
-        // Beside those at ranks one that is read or written, and one that lends its halo.
-        let useful = useful + 1;
+        // Beside those at ranks one that is read or written, one that is hashed, and one that lends
+        // its halo.
+        let useful = useful + 2;
         let fitting = usize::try_from(room.held / band).unwrap_or(usize::MAX).saturating_sub(1);
         let on_their_way = useful.min(fitting).min(height.div_ceil(rows)).max(1);
         let in_slices = room.unit.is_some_and(|unit| rows >= unit.saturating_mul(FEWEST_UNITS));
@@ -256,7 +257,7 @@ mod tests {
                 for op in ["invert", "blur:ksize=31", "canny"] {
                     let flow = flow(op, (width, width, 3), &room(&cluster));
                     assert!(flow.held <= cluster.rank0_hold() || flow.on_their_way == 1);
-                    assert!(flow.on_their_way <= 2 * ranks + 1);
+                    assert!(flow.on_their_way <= 2 * ranks + 2);
                 }
             }
         }

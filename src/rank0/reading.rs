@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::bands::FromStart;
+use super::bands::FilePart;
 use super::budget::{Budget, Permit};
 use super::earlier::Earlier;
 use crate::error::ImageError;
@@ -129,7 +129,7 @@ impl Reading {
     /// When it cannot be read, or has changed.
     pub(crate) fn identify(file: &File, seen: &FileSeen) -> Result<ContentHash, ImageError> {
         let hash = || {
-            let (content, bytes) = ContentHash::of_all(FromStart::new(file, seen.bytes))?;
+            let (content, bytes) = ContentHash::of_all(FilePart::new(file, 0..seen.bytes))?;
             let is_same = bytes == seen.bytes && FileSeen::of(&file.metadata()?) == *seen;
             Ok(is_same.then_some(content))
         };

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::mpi::Threading;
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use super::Launch;
 use super::message::{Message, read_frame, write_frame};
+use crate::buffers::Buffers;
 use crate::error::{BugError, UsageError};
 
 const HEADER_TAG: i32 = 1;
@@ -27,6 +29,10 @@ const PAYLOAD_TAG: i32 = 2;
 
 /// Bytes of payload in one MPI message; MPI counts in 32 bits.
 const PIECE_BYTES: usize = 1 << 30;
+
+/// Bytes of memory for payloads that a link keeps: some bands. The first touch of fresh memory costs
+/// more than the receiving.
+const KEPT_BYTES: u64 = 32 << 20;
 
 /// Sleep between two looks while the last sends leave.
 const FLUSH_SLEEP: Duration = Duration::from_micros(50);
@@ -108,6 +114,7 @@ impl MpiWorld {
             world: self.world.duplicate(),
             sending: Vec::new(),
             receiving: (0..self.size()).map(|_| VecDeque::new()).collect(),
+            buffers: Arc::new(Buffers::new(KEPT_BYTES)),
             messages: PhantomData,
         }
     }
@@ -140,6 +147,8 @@ pub struct MpiLink<Out, In> {
     world: SimpleCommunicator,
     sending: Vec<Sending>,
     receiving: Vec<VecDeque<Receiving<In>>>,
+    /// For payloads that come.
+    buffers: Arc<Buffers>,
     messages: PhantomData<fn(Out)>,
 }
 
@@ -190,7 +199,7 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
             self.start_receive(status.source_rank(), &frame)?;
         }
         for from in 0..self.receiving.len() {
-            if let Some(message) = take_complete(&mut self.receiving[from]) {
+            if let Some(message) = take_complete(&mut self.receiving[from], &self.buffers) {
                 return Ok(Some((from, message)));
             }
         }
@@ -200,9 +209,9 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
     fn start_receive(&mut self, source: i32, frame: &[u8]) -> Result<(), BugError> {
         let from = usize::try_from(source).unwrap_or_default();
         let (header, payload_bytes) = read_frame(from, frame)?;
-        let mut payload = Vec::new();
+        let mut payload = self.buffers.take_any(payload_bytes);
         payload
-            .try_reserve_exact(payload_bytes)
+            .try_reserve_exact(payload_bytes.saturating_sub(payload.len()))
             .map_err(|_| BugError::Message { from, what: "its payload does not fit the memory" })?;
         payload.resize(payload_bytes, 0);
         let mut requests = Vec::new();
@@ -265,7 +274,10 @@ impl<Out, In> MpiLink<Out, In> {
 }
 
 /// The oldest message of a rank, once all its payload is there.
-fn take_complete<In>(queue: &mut VecDeque<Receiving<In>>) -> Option<Message<In>> {
+fn take_complete<In>(
+    queue: &mut VecDeque<Receiving<In>>,
+    buffers: &Arc<Buffers>,
+) -> Option<Message<In>> {
     let oldest = queue.front_mut()?;
     while let Some(request) = oldest.requests.pop() {
         if let Err(pending) = request.test() {
@@ -274,7 +286,7 @@ fn take_complete<In>(queue: &mut VecDeque<Receiving<In>>) -> Option<Message<In>>
         }
     }
     let complete = queue.pop_front()?;
-    Some(Message { header: complete.header?, payload: Bytes::from(complete.payload) })
+    Some(Message { header: complete.header?, payload: buffers.lend(complete.payload) })
 }
 
 impl<Out, In> Drop for MpiLink<Out, In> {

@@ -5,9 +5,9 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::buffers::Buffers;
 use super::jobs::microseconds;
 use crate::band::{Band, Rows};
+use crate::buffers::Buffers;
 use crate::error::{BugError, ImageError};
 use crate::image_file::{DecodeOptions, EncodeOptions, Reader, Writer, writer_bytes};
 use crate::ops::chain::Chain;

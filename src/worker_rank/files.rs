@@ -13,8 +13,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use rustix::fs::Mode;
 
 use super::Event;
-use super::buffers::Buffers;
 use super::jobs::{Jobs, microseconds};
+use crate::buffers::Buffers;
 use crate::error::{BugError, panic_text};
 use crate::plan::WRITES_AT_ONCE;
 use crate::source::{sees_token, write_beside};

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::buffers::Buffers;
 use crate::band::{Band, BandMut};
+use crate::buffers::Buffers;
 use crate::error::BugError;
 use crate::ops::chain::{Chain, Local, Round};
 use crate::plan::cut_rows;

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Event;
-use super::buffers::Buffers;
 use super::by_rows::{self, Fault, FileJob};
 use super::files::{self, Unwritten};
 use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
 use super::pool::Load;
 use crate::band::{Band, BandMut};
+use crate::buffers::Buffers;
 use crate::error::{BugError, ImageError, UsageError, with_causes};
 use crate::hash::{ContentHash, OutputHash};
 use crate::image_file::{self, EncodeOptions, Format, Pieces, Reader};

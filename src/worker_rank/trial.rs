@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::buffers::Buffers;
 use super::by_rows::{self, Fault, FileJob};
 use super::jobs::microseconds;
+use crate::buffers::Buffers;
 use crate::error::{BugError, ImageError};
 use crate::ops::chain::Chain;
 use crate::plan::{ImageShape, Work};

@@ -1,16 +1,19 @@
 //! The thread that writes an image in bands: it takes what the ranks made, in whatever order, and
-//! joins it, in theirs, to a file that appears whole or not at all.
+//! joins it, in theirs, to a file that appears whole or not at all. What is written is hashed by a
+//! thread behind it.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::timed;
 use crate::error::ImageError;
-use crate::hash::OutputHasher;
+use crate::hash::{OutputHash, OutputHasher};
 use crate::image_file::{EncodeOptions, Joiner, Metadata, Pieces, Writer};
 use crate::journal::LeaseError;
 use crate::rank0::Event;
@@ -75,22 +78,54 @@ impl Sink {
 
     fn write_all(&self, parts: &Receiver<ToSink>) -> Result<Written, Fault> {
         self.check_lease()?;
+        thread::scope(|scope| {
+            let (to_hasher, written) = channel();
+            let hasher = scope.spawn(move || self.hash(&written));
+            let (mut output, encode) = self.fill(parts, to_hasher)?;
+            output.sync()?;
+            let (sha256, hash) = hasher.join().unwrap_or_else(|panic| resume_unwind(panic));
+            output.appear((sha256, encode, hash))
+        })
+    }
+
+    /// Writes all that comes to a file that has no name yet, and passes it on. Returns how long it
+    /// joined, too.
+    fn fill(
+        &self,
+        parts: &Receiver<ToSink>,
+        to_hasher: Sender<Joined>,
+    ) -> Result<(Output<'_>, Duration), Fault> {
         let mut encode = Duration::ZERO;
         let (mut encoder, head) = timed(&mut encode, || Encoder::new(self))?;
-        let mut output = Output::begin(self)?;
-        output.append(&head)?;
+        let mut output = Output::begin(self, to_hasher)?;
+        output.append(Joined::Beside(head))?;
         let (mut waiting, mut next) = (BTreeMap::new(), 0);
         while let ToSink::Band(band, bytes) = parts.recv().map_err(|_| Fault::Abandoned)? {
             waiting.insert(band, bytes);
             while let Some(bytes) = waiting.remove(&next) {
-                output.append(&timed(&mut encode, || encoder.add(bytes))?)?;
+                output.append(Joined::Band(timed(&mut encode, || encoder.add(bytes))?))?;
                 next += 1;
+            }
+        }
+        output.append(Joined::Beside(timed(&mut encode, || encoder.end())?))?;
+        output.to_hasher = None;
+        Ok((output, encode))
+    }
+
+    /// Hashes what was written, and tells rank 0 of each band that it is through. Returns how long it
+    /// hashed, too.
+    fn hash(&self, written: &Receiver<Joined>) -> (OutputHash, Duration) {
+        let (mut sha256, mut time) = (OutputHasher::default(), Duration::ZERO);
+        for joined in written {
+            timed(&mut time, || sha256.add(joined.bytes()));
+            if matches!(joined, Joined::Band(_)) {
+                // Its memory is free before rank 0 lets another band come.
+                drop(joined);
                 // Rank 0 hears of it when it is there to hear.
                 let _ = self.events.send(Event::Sunk(self.image));
             }
         }
-        output.append(&timed(&mut encode, || encoder.end())?)?;
-        output.finish(encode)
+        (sha256.end(), time)
     }
 
     /// Makes sure that the output directory is still this run's.
@@ -98,6 +133,22 @@ impl Sink {
         match self.hold.check() {
             Err(error) if is_loss(&error) => Err(Fault::Lost(error)),
             Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Bytes of the file.
+enum Joined {
+    /// Of the next band.
+    Band(Bytes),
+    /// Before the first band, or behind the last.
+    Beside(Bytes),
+}
+
+impl Joined {
+    fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Band(bytes) | Self::Beside(bytes) => bytes,
         }
     }
 }
@@ -146,36 +197,46 @@ struct Output<'s> {
     sink: &'s Sink,
     file: NewFile,
     bytes: u64,
-    sha256: OutputHasher,
+    /// Where what was written is hashed, until all is.
+    to_hasher: Option<Sender<Joined>>,
     time: Duration,
 }
 
 impl<'s> Output<'s> {
-    fn begin(sink: &'s Sink) -> Result<Self, Fault> {
+    fn begin(sink: &'s Sink, to_hasher: Sender<Joined>) -> Result<Self, Fault> {
         let (root, name) = &sink.place;
         let file = NewFile::begin(root, name).map_err(|source| cannot_write(sink, source, 0))?;
-        Ok(Self { sink, file, bytes: 0, sha256: OutputHasher::default(), time: Duration::ZERO })
+        Ok(Self { sink, file, bytes: 0, to_hasher: Some(to_hasher), time: Duration::ZERO })
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.bytes += bytes.len() as u64;
-        let Self { file, sha256, time, .. } = self;
-        let appended = timed(time, || {
-            sha256.add(bytes);
-            file.append(bytes)
-        });
-        appended.map_err(|source| cannot_write(self.sink, source, self.bytes))
+    fn append(&mut self, joined: Joined) -> Result<(), Fault> {
+        self.bytes += joined.bytes().len() as u64;
+        let Self { file, time, .. } = self;
+        timed(time, || file.append(joined.bytes()))
+            .map_err(|source| cannot_write(self.sink, source, self.bytes))?;
+        if let Some(to_hasher) = &self.to_hasher {
+            // A hasher that has ended has panicked.
+            let _ = to_hasher.send(joined);
+        }
+        Ok(())
     }
 
-    fn finish(self, encode: Duration) -> Result<Written, Fault> {
-        let Self { sink, file, bytes, sha256, mut time } = self;
-        let fault = |source| cannot_write(sink, source, bytes);
-        timed(&mut time, || file.sync()).map_err(fault)?;
+    fn sync(&mut self) -> Result<(), Fault> {
+        let Self { sink, file, bytes, time, .. } = self;
+        timed(time, || file.sync()).map_err(|source| cannot_write(sink, source, *bytes))
+    }
+
+    /// Gives the file, which was synced, its name.
+    fn appear(
+        self,
+        (sha256, encode, hash): (OutputHash, Duration, Duration),
+    ) -> Result<Written, Fault> {
+        let Self { sink, file, bytes, mut time, .. } = self;
         sink.check_lease()?;
-        timed(&mut time, || file.appear()).map_err(fault)?;
+        timed(&mut time, || file.appear()).map_err(|source| cannot_write(sink, source, bytes))?;
         let (width, height, _) = sink.shape;
         let pixels = width as u64 * height as u64;
-        Ok(Written { pixels, bytes, sha256: sha256.end(), encode, write: time })
+        Ok(Written { pixels, bytes, sha256, encode, write: time + hash })
     }
 }
 

@@ -12,11 +12,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Part, timed};
+use crate::buffers::Buffers;
 use crate::error::ImageError;
+use crate::hash::{ContentHash, ContentHasher};
 use crate::image_file::{DecodeOptions, Metadata, Reader, Slicer};
 use crate::rank0::Event;
 use crate::transport::message::FileSeen;
-use crate::worker_rank::Buffers;
 
 /// What the thread says.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub enum FromSource {
     Opened(Opened),
     /// The rows that were asked for.
     Rows(Part),
-    /// The file has been read to its end, which took the source so long; or it cannot be.
-    Ended(Result<Duration, ImageError>),
+    /// The file has been read to its end; or it cannot be.
+    Ended(Result<Ended, ImageError>),
 }
 
 /// What is known of an image once its file is open.
@@ -39,6 +40,8 @@ pub struct Opened {
     pub(crate) metadata: Metadata,
     /// Rows of a unit in which the file can be cut, if it can be.
     pub(crate) unit_rows: Option<usize>,
+    /// The file, and what rank 0 saw of it, unless the source hashes what it reads.
+    pub(crate) to_hash: Option<(File, FileSeen)>,
 }
 
 /// What the thread is asked for.
@@ -48,6 +51,15 @@ pub(crate) enum Order {
     Rows(Range<usize>),
     /// A file that holds them.
     Slice(Range<usize>),
+}
+
+/// What is known of a file once it was read to its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// How long the source decoded.
+    pub(crate) time: Duration,
+    /// Its hash, if the source made one.
+    pub(crate) content: Option<ContentHash>,
 }
 
 /// An image to be read.
@@ -70,8 +82,8 @@ impl Source {
         Some(Event::Source(image, FromSource::Ended(ended)))
     }
 
-    /// How long it worked; none if nobody asks for all rows.
-    fn read_all(self, orders: &Receiver<Order>) -> Result<Option<Duration>, ImageError> {
+    /// None if nobody asks for all rows.
+    fn read_all(self, orders: &Receiver<Order>) -> Result<Option<Ended>, ImageError> {
         let Self { image, file, seen, options, events } = self;
         let same_file = file.try_clone().map_err(ImageError::Unreadable)?;
         // Rank 0 hears of it when it is there to hear.
@@ -79,19 +91,72 @@ impl Source {
         let mut time = Duration::ZERO;
         say(FromSource::Works);
         let (mut rows, opened) = timed(&mut time, || Rows::open(file, options))?;
-        say(FromSource::Opened(opened));
+        let plain_from = rows.plain_from().filter(|&start| start <= seen.bytes);
+        let mut passing =
+            plain_from.map(|start| Passing::begin(&same_file, start, seen.bytes)).transpose()?;
+        let to_hash = match passing {
+            Some(_) => None,
+            None => Some((same_file.try_clone().map_err(ImageError::Unreadable)?, seen)),
+        };
+        say(FromSource::Opened(Opened { to_hash, ..opened }));
         while let Ok(wanted) = orders.recv() {
             say(FromSource::Works);
-            say(FromSource::Rows(timed(&mut time, || rows.next(wanted))?));
+            let (part, fresh) = timed(&mut time, || rows.next(wanted))?;
+            let bytes = part.bytes.clone();
+            say(FromSource::Rows(part));
+            if let Some(passing) = &mut passing {
+                passing.add(&bytes[fresh..]);
+            }
         }
         if !rows.are_all_read() {
             return Ok(None);
         }
         say(FromSource::Works);
         timed(&mut time, || rows.end())?;
+        let hashed = passing.map(Passing::end).transpose()?;
         // Else what was hashed is perhaps not what was filtered.
         let now = FileSeen::of(&same_file.metadata().map_err(ImageError::Unreadable)?);
-        if now == seen { Ok(Some(time)) } else { Err(ImageError::Changing) }
+        if now != seen || hashed.is_some_and(|(_, bytes)| bytes != seen.bytes) {
+            return Err(ImageError::Changing);
+        }
+        Ok(Some(Ended { time, content: hashed.map(|(content, _)| content) }))
+    }
+}
+
+/// The hash of a file whose rows stand in it as they are: of the very bytes that are filtered, and of
+/// those before and behind them.
+struct Passing<'f> {
+    file: &'f File,
+    hasher: ContentHasher,
+    next: u64,
+    end: u64,
+}
+
+impl<'f> Passing<'f> {
+    /// Takes what stands before the rows, which begin at `rows`, in a file of `end` bytes.
+    fn begin(file: &'f File, rows: u64, end: u64) -> Result<Self, ImageError> {
+        let mut own = Self { file, hasher: ContentHasher::default(), next: 0, end };
+        own.add_file(rows)?;
+        Ok(own)
+    }
+
+    /// Takes the next rows.
+    fn add(&mut self, rows: &[u8]) {
+        self.hasher.add(rows);
+        self.next += rows.len() as u64;
+    }
+
+    /// Takes what the file holds up to `end`.
+    fn add_file(&mut self, end: u64) -> Result<(), ImageError> {
+        let part = FilePart::new(self.file, self.next..end);
+        self.next = end;
+        self.hasher.add_all(part).map_err(ImageError::Unreadable)
+    }
+
+    /// The hash of all of the file, and how many bytes those were.
+    fn end(mut self) -> Result<(ContentHash, u64), ImageError> {
+        self.add_file(self.end)?;
+        Ok(self.hasher.end())
     }
 }
 
@@ -124,10 +189,12 @@ impl Rows {
         };
         let opened = if let Some(slicer) = &mut rows.slicer {
             let unit_rows = Some(slicer.unit_rows());
-            Opened { shape: slicer.shape(), metadata: slicer.take_metadata(), unit_rows }
+            let (shape, metadata) = (slicer.shape(), slicer.take_metadata());
+            Opened { shape, metadata, unit_rows, to_hash: None }
         } else {
             let reader = rows.reader()?;
-            Opened { shape: reader.shape(), metadata: reader.take_metadata(), unit_rows: None }
+            let (shape, metadata) = (reader.shape(), reader.take_metadata());
+            Opened { shape, metadata, unit_rows: None, to_hash: None }
         };
         rows.shape = opened.shape;
         Ok((rows, opened))
@@ -146,22 +213,30 @@ impl Rows {
         Ok(self.reader.insert(reader))
     }
 
-    fn next(&mut self, order: Order) -> Result<Part, ImageError> {
+    /// Where the first row begins, if all of them stand in the file as they are.
+    fn plain_from(&self) -> Option<u64> {
+        self.reader.as_ref().and_then(Reader::plain_from)
+    }
+
+    /// What is asked for, and where in it begins what was not in the part before.
+    fn next(&mut self, order: Order) -> Result<(Part, usize), ImageError> {
         match (order, &self.slicer) {
             (Order::Slice(rows), Some(slicer)) => {
                 let slice = slicer.slice(&rows)?;
                 self.last = (rows, Bytes::new());
-                Ok(Part { bytes: slice.file.into(), slice_from: Some(slice.first_row) })
+                Ok((Part { bytes: slice.file.into(), slice_from: Some(slice.first_row) }, 0))
             }
             (Order::Rows(rows) | Order::Slice(rows), _) => {
                 self.slicer = None;
-                Ok(Part { bytes: self.decode(rows)?, slice_from: None })
+                let (bytes, fresh) = self.decode(rows)?;
+                Ok((Part { bytes, slice_from: None }, fresh))
             }
         }
     }
 
-    /// The rows `rows`: those that the band before holds, too, from there, the others from the file.
-    fn decode(&mut self, rows: Range<usize>) -> Result<Bytes, ImageError> {
+    /// The rows `rows`: those that the band before holds, too, from there, the others from the file;
+    /// and where these begin.
+    fn decode(&mut self, rows: Range<usize>) -> Result<(Bytes, usize), ImageError> {
         let (width, _, channels) = self.shape;
         let stride = width * channels;
         let (held, before) = std::mem::take(&mut self.last);
@@ -170,9 +245,10 @@ impl Rows {
         halo.copy_from_slice(&before[before.len() - halo.len()..]);
         drop(before);
         self.reader()?.read(fresh)?;
+        let fresh = halo.len();
         let band = self.buffers.lend(band);
         self.last = (rows, band.clone());
-        Ok(band)
+        Ok((band, fresh))
     }
 
     fn are_all_read(&self) -> bool {
@@ -185,26 +261,25 @@ impl Rows {
     }
 }
 
-/// The first bytes of a file, read from their places: its position, which the source may use, stays
-/// where it is.
-pub(crate) struct FromStart<'f> {
+/// Some bytes of a file, read from their places: its position, which the source may use, stays where
+/// it is.
+pub(crate) struct FilePart<'f> {
     file: &'f File,
-    next: u64,
-    end: u64,
+    left: Range<u64>,
 }
 
-impl<'f> FromStart<'f> {
-    pub(crate) fn new(file: &'f File, bytes: u64) -> Self {
-        Self { file, next: 0, end: bytes }
+impl<'f> FilePart<'f> {
+    pub(crate) fn new(file: &'f File, bytes: Range<u64>) -> Self {
+        Self { file, left: bytes }
     }
 }
 
-impl Read for FromStart<'_> {
+impl Read for FilePart<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
-        let wanted = out.len().min(left);
-        let read = self.file.read_at(&mut out[..wanted], self.next)?;
-        self.next += read as u64;
+        let left = self.left.end.saturating_sub(self.left.start);
+        let wanted = out.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.file.read_at(&mut out[..wanted], self.left.start)?;
+        self.left.start += read as u64;
         Ok(read)
     }
 }

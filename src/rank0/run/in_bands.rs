@@ -10,7 +10,7 @@ use super::results::unknown_image;
 use crate::error::{BugError, Error, FailureKind, ImageError, with_causes};
 use crate::hash::ContentHash;
 use crate::rank0::Event;
-use crate::rank0::bands::{BandImage, ForSink, Freed, FromSource, Opened, Sink, Source};
+use crate::rank0::bands::{BandImage, Ended, ForSink, Freed, FromSource, Opened, Sink, Source};
 use crate::rank0::reading::{Content, Loaded, Reading};
 use crate::transport::message::{FileSeen, Message, ToRank};
 
@@ -23,24 +23,18 @@ impl Run<'_> {
         let parts = (loaded.shape, options, loaded.permit);
         let (bands, orders) = BandImage::new(image, parts, Arc::clone(&self.reading));
         let name = self.entries[image].input.display().to_string();
-        self.identify(image, &file, loaded.seen);
         self.in_bands.push(bands);
         let (options, events) = (self.reading.job.work.decode, self.desk.to_events.clone());
         let source = Source { image, file, seen: loaded.seen, options, events };
         self.readers.add_alone(name, move || source.read(&orders));
     }
 
-    /// Has a thread hash a file, while its first rows are filtered.
-    fn identify(&mut self, image: usize, file: &File, seen: FileSeen) {
+    /// Has a thread hash a file, while its rows are filtered.
+    fn identify(&mut self, image: usize, (file, seen): (File, FileSeen)) {
         self.account.worked_on(image);
         let name = self.entries[image].input.display().to_string();
-        let file = file.try_clone();
-        self.readers.add_alone(name, move || {
-            let content = file
-                .map_err(ImageError::Unreadable)
-                .and_then(|file| Reading::identify(&file, &seen));
-            Some(Event::Identified(image, content))
-        });
+        let identify = move || Event::Identified(image, Reading::identify(&file, &seen));
+        self.readers.add_alone(name, move || Some(identify()));
     }
 
     fn bands_at(&self, image: usize) -> Option<usize> {
@@ -56,17 +50,24 @@ impl Run<'_> {
         let Some(index) = self.bands_at(image) else { return Ok(()) };
         match said {
             FromSource::Works => self.account.worked_on(image),
-            FromSource::Opened(opened) => {
+            FromSource::Opened(mut opened) => {
                 self.account.answered(image);
+                if let Some(file) = opened.to_hash.take() {
+                    self.identify(image, file);
+                }
                 self.open_bands(index, opened);
             }
             FromSource::Rows(part) => {
                 self.account.answered(image);
                 self.in_bands[index].take_read(part);
             }
-            FromSource::Ended(Ok(time)) => {
+            FromSource::Ended(Ok(Ended { time, content })) => {
                 self.account.answered(image);
                 self.account.decoded(image, time);
+                if let Some(content) = content {
+                    self.account.identified(image, content);
+                    self.in_bands[index].identified();
+                }
                 self.in_bands[index].read_to_its_end();
             }
             FromSource::Ended(Err(error)) => {
