@@ -14,12 +14,13 @@ use rustix::fs::Mode;
 
 use super::Event;
 use super::buffers::Buffers;
-use super::jobs::{Jobs, microseconds};
+use super::jobs::Jobs;
 use crate::error::{BugError, panic_text};
 use crate::plan::WRITES_AT_ONCE;
 use crate::source::{sees_token, write_beside};
 use crate::transport::message::{
     FileSeen, Filtered, ImageResult, Message, SharedFiles, SharedOutput, ToRank0, Token,
+    microseconds,
 };
 
 /// The output directory, and threads that wait for its disk, so that those that filter do not.
