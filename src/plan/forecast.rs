@@ -22,7 +22,8 @@ const RANK0_IMAGE_NS: f64 = 150_000.0;
 const DESK_IMAGE_NS: f64 = 30_000.0;
 /// Nanoseconds of a core, at each end, for a byte that goes over the network.
 const WIRE_NS: f64 = 0.4;
-/// The part of a core that looks after a link while it is busy.
+/// The part of a core that a rank looks for messages with, if there are others, and as much again
+/// while a link is busy.
 const LOOKING: f64 = 0.06;
 /// Nanoseconds of a core, at each end, for a byte that goes to another rank of the same host.
 const COPY_NS: f64 = 0.15;
@@ -95,6 +96,13 @@ impl Site {
         }
     }
 
+    /// How much longer work takes than on a core that does nothing else.
+    fn slowed(&self) -> f64 {
+        let looking =
+            if self.ranks > 1 { LOOKING / number(self.threads_per_rank() as u64) } else { 0.0 };
+        1.0 / (1.0 - looking)
+    }
+
     fn threads_per_rank(&self) -> usize {
         (self.threads / self.ranks).max(1)
     }
@@ -152,15 +160,15 @@ impl ImageLoad {
     }
 
     /// Nanoseconds of cores for all of it, on whichever rank.
-    fn core_ns(&self) -> f64 {
-        self.pixels * self.cost.sum() + IMAGE_NS + file_ns(self.bytes)
+    fn core_ns(&self, site: &Site) -> f64 {
+        (self.pixels * self.cost.sum() + IMAGE_NS + file_ns(self.bytes)) * site.slowed()
     }
 
     /// Nanoseconds until a rank that has nothing else to do has filtered it.
     pub(super) fn alone_ns(&self, site: &Site) -> f64 {
         let filter = self.pixels * self.cost.filter;
         let threads = if self.is_spread { site.threads_per_rank() } else { 1 };
-        self.core_ns() - filter + filter / number(threads as u64)
+        self.core_ns(site) - filter + filter / number(threads as u64)
     }
 }
 
@@ -259,7 +267,7 @@ impl WholeImages {
     pub fn add(&mut self, load: &ImageLoad, count: u64, site: &Site) {
         let images = number(count);
         self.count += count;
-        self.core_ns += load.core_ns() * images;
+        self.core_ns += load.core_ns(site) * images;
         self.longest_ns = self.longest_ns.max(load.alone_ns(site));
         self.bytes.0 += load.bytes.0 * images;
         self.bytes.1 += load.bytes.1 * images;
@@ -343,7 +351,7 @@ pub fn in_bands(load: &ImageLoad, site: &Site) -> Forecast {
     let rank0_ns = on_rank0 + filing + (bytes.0 + bytes.1) * COPY_NS;
     let alone = if load.in_pieces { 0.0 } else { encode };
     Forecast::longest([
-        Spread { core_ns: on_ranks, rank0_ns, bytes }.forecast(site),
+        Spread { core_ns: on_ranks * site.slowed(), rank0_ns, bytes }.forecast(site),
         Forecast { ns: decode, bottleneck: Bottleneck::Decoding },
         Forecast { ns: alone, bottleneck: Bottleneck::Encoding },
         Forecast { ns: load.bytes.1 * WRITE_NS, bottleneck: Bottleneck::Writing },
@@ -440,7 +448,7 @@ mod tests {
         let site = |ranks| Site { link: gbit(25.0), ..Site::planned(ranks, 1, 1) };
         let one = seconds(10_000, &site(1));
         let four = seconds(10_000, &site(4));
-        assert!((3.6..4.0).contains(&(one / four)), "{}", one / four);
+        assert!((3.5..4.0).contains(&(one / four)), "{}", one / four);
         let forecast =
             |ranks| WholeImages::same(&photograph(), 100_000, &site(ranks)).forecast(&site(ranks));
         assert_eq!(forecast(4).bottleneck, Bottleneck::Cores);
@@ -460,7 +468,7 @@ mod tests {
         assert_eq!(forecast.bottleneck, Bottleneck::LinkOut);
         // Rank 0's host alone, and what comes over the network beside it.
         let images_per_ns = 4.0 / 91.2e6 + gbit(0.1) / 5e6;
-        assert!((forecast.ns * images_per_ns / 1000.0 - 1.0).abs() < 0.02, "{}", forecast.ns);
+        assert!((forecast.ns * images_per_ns / 1000.0 - 1.0).abs() < 0.04, "{}", forecast.ns);
     }
 
     #[test]

@@ -49,6 +49,10 @@ fn number(count: usize) -> f64 {
     count as f64
 }
 
+/// More than is under way over rank 0's link in the time that an image takes would only wait for it: so many
+/// times as much may.
+const ON_THEIR_WAY: f64 = 1.25;
+
 /// A link is much faster than another if an image is back in one part of the time in so many.
 const MUCH_FASTER: f64 = 2.0;
 
@@ -136,7 +140,9 @@ impl Hands {
         let end = |rank: usize| self.ranks[rank].end(&pace(rank), far);
         let suits = |&rank: &usize| {
             let hand = &self.ranks[rank];
-            hand.has_room(bytes, pace(rank).on_link(hand.threads))
+            let pace = pace(rank);
+            hand.has_room(bytes, pace.on_link(hand.threads))
+                && number(far) * pace.link.at_rank0 <= pace.alone() * ON_THEIR_WAY
                 && waiting.is_none_or(|waiting| waiting > hand.memory)
         };
         let first = (0..self.ranks.len())
@@ -260,11 +266,11 @@ mod tests {
         // Rank 0 has no room: rank 1 would need 7, rank 0 for all but this one as well.
         assert_eq!([next(&hands, 4), next(&hands, 5)], [None, Some(1)]);
         // More in hand, for the link.
-        for left in [100, 99, 98, 97] {
+        for left in [100, 99, 98] {
             assert_eq!(next(&hands, left), Some(1));
             hands.give_image(1, 1);
         }
-        assert_eq!(next(&hands, 96), None);
+        assert_eq!(next(&hands, 97), None);
     }
 
     #[test]
