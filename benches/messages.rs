@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group};
-use mpix::transport::message::{BandHeader, read_frame, write_frame};
+use mpix::transport::message::{BandHeader, RankTimes, read_frame, write_frame};
 use mpix::transport::{Hub, Mailbox, Message, RankLink, ToRank, ToRank0, next_event};
 
 /// Nothing, a strip of rows, a file.
@@ -63,7 +63,7 @@ fn echo(link: &mut RankLink<AtRank0>, queue: &Receiver<AtRank>) {
         if message.header == ToRank::Stop {
             return link.flush();
         }
-        let header = ToRank0::Band { image: 1, band: 2 };
+        let header = ToRank0::Band { image: 1, band: 2, times: RankTimes::default() };
         link.send(Message::new(header, message.payload)).expect("a header");
     }
 }

@@ -30,8 +30,11 @@ for op in invert blur:ksize=31; do
   for mbit in 0 100 25; do
     for host in 1 2 3; do scripts/testhosts.sh rate "$host" "$mbit"; done
     network=$([ "$mbit" = 0 ] && echo 8G || echo "${mbit}M")
-    scripts/testhosts.sh exec 1 "$mpix" plan --json --ranks 1,2,3 --network "$network" \
-      -- run -t 1 --op "$op" -o "$shared/none" "$shared/in" >"$shared/plan.json"
+    # What a few images take varies on so small a part of a core: the plan in the middle of three counts.
+    for plan in 1 2 3; do
+      scripts/testhosts.sh exec 1 "$mpix" plan --json --ranks 1,2,3 --network "$network" \
+        -- run -t 1 --op "$op" -o "$shared/none" "$shared/in" >"$shared/plan-$plan.json"
+    done
     for hosts in 1 2 3; do
       ended=()
       for _ in $(seq "$repeats"); do
@@ -40,10 +43,11 @@ for op in invert blur:ksize=31; do
           -- run -q --threads 1 --shared-fs no --op "$op" -o "$shared/out" "$shared/in"
         ended+=("$(grep -h '"event":"run-ended"' "$shared"/out/.mpix/log*.jsonl | tail -1)")
       done
-      python3 - "$shared/plan.json" "$op" "$network" "$hosts" "$images" "${ended[@]}" <<'PYTHON'
+      python3 - "$shared" "$op" "$network" "$hosts" "$images" "${ended[@]}" <<'PYTHON'
 import json, statistics, sys
-plan, op, network, hosts, images, *ended = sys.argv[1:]
-row = json.load(open(plan))["rows"][int(hosts) - 1]
+shared, op, network, hosts, images, *ended = sys.argv[1:]
+rows = [json.load(open(f"{shared}/plan-{plan}.json"))["rows"][int(hosts) - 1] for plan in (1, 2, 3)]
+row = sorted(rows, key=lambda row: row["images_per_s"])[1]
 foreseen = row["images_per_s"]
 measured = int(images) / statistics.median(json.loads(line)["seconds"] for line in ended)
 print(f"| {op} | {network} | {hosts} | {foreseen:.1f} ({row['bottleneck']}) | {measured:.1f} "

@@ -117,7 +117,11 @@ impl Desk {
     }
 
     fn next(&mut self) -> Result<Option<Event>, Error> {
-        match next_event(&self.events, &mut self.hub, Instant::now() + TICK)? {
+        self.next_within(TICK)
+    }
+
+    fn next_within(&mut self, limit: Duration) -> Result<Option<Event>, Error> {
+        match next_event(&self.events, &mut self.hub, Instant::now() + limit)? {
             Some(Event::Broken(error)) => Err(error),
             Some(Event::Message(from, message)) => {
                 let (header, bytes) = (&message.header, message.payload.len());

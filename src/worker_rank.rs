@@ -85,6 +85,9 @@ where
         let Some(event) = next_event(own, &mut link, Instant::now() + WAIT)? else { continue };
         if matches!(event, Event::Message(_)) {
             silence = Silence::since(Instant::now());
+            if let Some(arrived) = link.take_arrived() {
+                link.send(Message::bare(ToRank0::Arrived(arrived)))?;
+            }
         }
         match event {
             Event::Message(Message { header: ToRank::Stop, .. }) => {
@@ -212,7 +215,7 @@ impl Rank {
                 let (_, pool) = self.started.as_mut().ok_or(out_of_order)?;
                 Ok(pool.give_up(image)?)
             }
-            ToRank::Look(_) | ToRank::Ping { .. } | ToRank::Stop => Ok(()),
+            ToRank::Look(_) | ToRank::Ping { .. } | ToRank::Probe | ToRank::Stop => Ok(()),
         }
     }
 

@@ -58,7 +58,11 @@ pub(super) fn any_messages(bytes: &[u8]) {
                 given_up.insert(*image);
                 continue;
             }
-            ToRank::Start(_) | ToRank::Look(_) | ToRank::Ping { .. } | ToRank::Stop => continue,
+            ToRank::Start(_)
+            | ToRank::Look(_)
+            | ToRank::Ping { .. }
+            | ToRank::Probe
+            | ToRank::Stop => continue,
         };
         if !given_up.contains(&image) {
             // A rank that ends says no more.
@@ -85,7 +89,7 @@ fn next_answer(
     loop {
         let (_, answer) = answers.recv_timeout(PATIENCE).ok()?;
         match answer.header {
-            ToRank0::Began { .. } | ToRank0::Pong { .. } => {}
+            ToRank0::Began { .. } | ToRank0::Pong { .. } | ToRank0::Arrived(_) => {}
             ToRank0::Image { image, .. }
             | ToRank0::Band { image, .. }
             | ToRank0::BandFailed { image, .. }
@@ -137,19 +141,19 @@ fn check_answer(chain: &Chain, asked: &ToRank, answer: &Message<ToRank0>) {
         (ToRank::Image { image, .. }, ToRank0::Image { image: own, .. }) => assert_eq!(image, own),
         (
             ToRank::Share { image, band },
-            ToRank0::Band { image: own, band: its }
+            ToRank0::Band { image: own, band: its, .. }
             | ToRank0::BandFailed { image: own, band: its, .. },
         ) => {
             assert_eq!((image, band), (own, its));
         }
-        (ToRank::Band(asked), ToRank0::Partials { image, band }) => {
+        (ToRank::Band(asked), ToRank0::Partials { image, band, .. }) => {
             assert_eq!((asked.image, asked.band), (*image, *band));
             assert!(chain.rounds()[asked.round].is_global());
         }
         (ToRank::Band(asked), ToRank0::BandFailed { image, band, .. }) => {
             assert_eq!((asked.image, asked.band), (*image, *band));
         }
-        (ToRank::Band(asked), ToRank0::Band { image, band }) => {
+        (ToRank::Band(asked), ToRank0::Band { image, band, .. }) => {
             assert_eq!((asked.image, asked.band), (*image, *band));
             if asked.format.is_some() {
                 return;

@@ -6,7 +6,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Cluster, ImageShape, PixelCost, is_spread};
+use super::rehearsal::{Stage, rehearse};
+use super::{Cluster, Crossing, ImageShape, Pace, PixelCost, is_spread};
 use crate::image_file::Format;
 use crate::ops::chain::Chain;
 
@@ -21,10 +22,16 @@ const RANK0_IMAGE_NS: f64 = 150_000.0;
 const DESK_IMAGE_NS: f64 = 30_000.0;
 /// Nanoseconds of a core, at each end, for a byte that goes over the network.
 const WIRE_NS: f64 = 0.4;
+/// The part of a core that a rank looks for messages with, if there are others, and as much again
+/// while a link is busy.
+const LOOKING: f64 = 0.06;
 /// Nanoseconds of a core, at each end, for a byte that goes to another rank of the same host.
 const COPY_NS: f64 = 0.15;
-/// A job of fewer images for each thread leaves threads idle at its end.
-const FEW: f64 = 4.0;
+/// A job of fewer images for each thread is rehearsed one by one, if that takes no more steps.
+const FEW: usize = 16;
+const MOST_STEPS: usize = 1 << 16;
+/// A job that takes so many times as long as many images would waits for its last ones.
+const MANY: f64 = 1.25;
 /// Threads that rank 0 has beside those that filter, and that may be busy at a time.
 const RANK0_THREADS: usize = 2;
 
@@ -89,6 +96,17 @@ impl Site {
         }
     }
 
+    /// How much longer work takes than on a core that does nothing else.
+    fn slowed(&self) -> f64 {
+        let looking =
+            if self.ranks > 1 { LOOKING / number(self.threads_per_rank() as u64) } else { 0.0 };
+        1.0 / (1.0 - looking)
+    }
+
+    fn threads_per_rank(&self) -> usize {
+        (self.threads / self.ranks).max(1)
+    }
+
     /// The part of the work of rank 0's host that other ranks there do.
     fn near(&self) -> f64 {
         let of_rank0 = number(self.threads as u64) / number(self.ranks as u64);
@@ -139,6 +157,18 @@ impl ImageLoad {
             in_pieces: shape.piece.is_some(),
             is_spread: is_spread(chain),
         }
+    }
+
+    /// Nanoseconds of cores for all of it, on whichever rank.
+    fn core_ns(&self, site: &Site) -> f64 {
+        (self.pixels * self.cost.sum() + IMAGE_NS + file_ns(self.bytes)) * site.slowed()
+    }
+
+    /// Nanoseconds until a rank that has nothing else to do has filtered it.
+    pub(super) fn alone_ns(&self, site: &Site) -> f64 {
+        let filter = self.pixels * self.cost.filter;
+        let threads = if self.is_spread { site.threads_per_rank() } else { 1 };
+        self.core_ns(site) - filter + filter / number(threads as u64)
     }
 }
 
@@ -235,17 +265,10 @@ impl WholeImages {
 
     /// `count` images more.
     pub fn add(&mut self, load: &ImageLoad, count: u64, site: &Site) {
-        let cost = &load.cost;
-        let filing = IMAGE_NS + file_ns(load.bytes);
-        let core_ns = load.pixels * cost.sum() + filing;
-        // Threads that have nothing else to do.
-        let threads = if load.is_spread { (site.threads / site.ranks).max(1) } else { 1 };
-        let filter_ns = load.pixels * cost.filter / number(threads as u64);
-        let alone_ns = load.pixels * (cost.decode + cost.encode) + filter_ns + filing;
         let images = number(count);
         self.count += count;
-        self.core_ns += core_ns * images;
-        self.longest_ns = self.longest_ns.max(alone_ns);
+        self.core_ns += load.core_ns(site) * images;
+        self.longest_ns = self.longest_ns.max(load.alone_ns(site));
         self.bytes.0 += load.bytes.0 * images;
         self.bytes.1 += load.bytes.1 * images;
     }
@@ -256,20 +279,58 @@ impl WholeImages {
         let images = number(self.count);
         let sent = if site.shares_files { (0.0, 0.0) } else { self.bytes };
         let all = Spread { core_ns: self.core_ns, rank0_ns: images * RANK0_IMAGE_NS, bytes: sent };
-        // Where images are few, the last ones leave threads idle.
-        let threads = number(site.threads as u64);
-        let turns = (images / threads).ceil() * self.longest_ns;
-        let few = if images < FEW * threads { turns.min(self.core_ns) } else { self.longest_ns };
+        let all = all.forecast(site);
+        // Where images are few, the last ones leave threads idle, and wait for links.
+        let few = match self.few() {
+            Some(count) if count / FEW < site.threads && count * site.ranks < MOST_STEPS => {
+                rehearse(&self.stage(sent, site), count)
+            }
+            Some(_) | None => self.longest_ns,
+        };
+        // What is held up by something else as well is told as such.
+        let few = Forecast {
+            ns: few,
+            bottleneck: if few > all.ns * MANY { Bottleneck::Images } else { all.bottleneck },
+        };
         // Each host reads and writes its part.
         let hosts = if site.shares_files { number(site.hosts as u64) } else { f64::INFINITY };
         Forecast::longest([
-            all.forecast(site),
-            Forecast { ns: few, bottleneck: Bottleneck::Images },
+            all,
+            few,
             Forecast { ns: images * DESK_IMAGE_NS, bottleneck: Bottleneck::Rank0 },
             Forecast { ns: self.bytes.0 / hosts / site.link, bottleneck: Bottleneck::LinkIn },
             Forecast { ns: self.bytes.1 / hosts / site.link, bottleneck: Bottleneck::LinkOut },
             of_storage(self.bytes, site),
         ])
+    }
+}
+
+impl WholeImages {
+    fn few(&self) -> Option<usize> {
+        usize::try_from(self.count).ok().filter(|&count| count > 0)
+    }
+
+    /// Ranks that take images like the mean of these, of which `sent` bytes go over links.
+    fn stage(&self, sent: (f64, f64), site: &Site) -> Stage {
+        let images = number(self.count);
+        let threads = site.threads_per_rank();
+        let (out, back) = (sent.0 / images / site.link, sent.1 / images / site.link);
+        let link = Crossing { out, back, at_rank0: out.max(back) };
+        let wire = wire_ns(sent, site) / images;
+        let work = if images < number(site.threads as u64) {
+            self.longest_ns
+        } else {
+            self.core_ns / images
+        };
+        let is_full = site.rank0_cores <= site.rank0_threads;
+        let beside = |ns: f64| if is_full { ns } else { 0.0 };
+        Stage {
+            near: (site.rank0_threads / threads).clamp(1, site.ranks),
+            ranks: site.ranks,
+            threads,
+            paces: [Pace { work, link: Crossing::default() }, Pace { work: work + wire, link }],
+            beside: [beside(RANK0_IMAGE_NS), beside(RANK0_IMAGE_NS + wire)],
+        }
     }
 }
 
@@ -290,12 +351,17 @@ pub fn in_bands(load: &ImageLoad, site: &Site) -> Forecast {
     let rank0_ns = on_rank0 + filing + (bytes.0 + bytes.1) * COPY_NS;
     let alone = if load.in_pieces { 0.0 } else { encode };
     Forecast::longest([
-        Spread { core_ns: on_ranks, rank0_ns, bytes }.forecast(site),
+        Spread { core_ns: on_ranks * site.slowed(), rank0_ns, bytes }.forecast(site),
         Forecast { ns: decode, bottleneck: Bottleneck::Decoding },
         Forecast { ns: alone, bottleneck: Bottleneck::Encoding },
         Forecast { ns: load.bytes.1 * WRITE_NS, bottleneck: Bottleneck::Writing },
         of_storage(load.bytes, site),
     ])
+}
+
+/// Nanoseconds of a core at each end for bytes that go over a link both ways.
+fn wire_ns((out, back): (f64, f64), site: &Site) -> f64 {
+    (out + back) * WIRE_NS + out.max(back) / site.link * LOOKING
 }
 
 fn file_ns((read, written): (f64, f64)) -> f64 {
@@ -322,7 +388,7 @@ impl Spread {
     /// the rest. All rates here are parts of the whole in a nanosecond.
     fn forecast(&self, site: &Site) -> Forecast {
         let sent = self.bytes.0 + self.bytes.1;
-        let (wire, near) = (sent * WIRE_NS, sent * COPY_NS * 2.0 * site.near());
+        let (wire, near) = (wire_ns(self.bytes, site), sent * COPY_NS * 2.0 * site.near());
         let here = number(site.rank0_threads as u64);
         let elsewhere = number((site.threads - site.rank0_threads) as u64);
         let by_cores = elsewhere / (self.core_ns + wire);
@@ -382,7 +448,7 @@ mod tests {
         let site = |ranks| Site { link: gbit(25.0), ..Site::planned(ranks, 1, 1) };
         let one = seconds(10_000, &site(1));
         let four = seconds(10_000, &site(4));
-        assert!((3.6..4.0).contains(&(one / four)), "{}", one / four);
+        assert!((3.5..4.0).contains(&(one / four)), "{}", one / four);
         let forecast =
             |ranks| WholeImages::same(&photograph(), 100_000, &site(ranks)).forecast(&site(ranks));
         assert_eq!(forecast(4).bottleneck, Bottleneck::Cores);
@@ -402,7 +468,7 @@ mod tests {
         assert_eq!(forecast.bottleneck, Bottleneck::LinkOut);
         // Rank 0's host alone, and what comes over the network beside it.
         let images_per_ns = 4.0 / 91.2e6 + gbit(0.1) / 5e6;
-        assert!((forecast.ns * images_per_ns / 1000.0 - 1.0).abs() < 0.02, "{}", forecast.ns);
+        assert!((forecast.ns * images_per_ns / 1000.0 - 1.0).abs() < 0.04, "{}", forecast.ns);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What a run expects of its images, corrected by what it sees of them.
 
+use std::time::Instant;
+
 use super::{
-    Cluster, Experience, Forecast, ImageLoad, ImageShape, PixelCost, Site, WholeImages, even_part,
-    in_bands,
+    Arrived, Cluster, Experience, Forecast, ImageLoad, ImageShape, Links, Pace, PixelCost, Site,
+    Way, WholeImages, even_part, in_bands,
 };
 use crate::ops::chain::Chain;
 
-/// Bytes that a link between two hosts is taken to carry in a nanosecond: 10 Gbit/s.
-const LINK: f64 = 1.25;
 /// Bands must save so much of the time that whole images take: the model is not better than that.
 const WORTH_IT: f64 = 0.95;
 /// Images of which the mean is taken for those to come.
@@ -20,16 +20,24 @@ const SEEN_PER_THREAD: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Foresight {
     site: Site,
+    links: Links,
     experience: Experience,
     /// Whole images that were done, as they were expected.
     seen: Vec<ImageLoad>,
 }
 
 impl Foresight {
-    /// Of the ranks of `cluster`, before anything was seen.
+    /// Of the ranks of `cluster`, before any image was seen; of their links, what is known.
     #[must_use]
-    pub fn new(cluster: &Cluster) -> Self {
-        Self { site: Site::of(cluster, LINK), experience: Experience::default(), seen: Vec::new() }
+    pub fn new(cluster: &Cluster, links: Links) -> Self {
+        let site = Site::of(cluster, links.rate());
+        Self { site, links, experience: Experience::default(), seen: Vec::new() }
+    }
+
+    /// Something that a rank was sent, or has sent, has arrived at `now`.
+    pub fn arrived(&mut self, link: (usize, Way), arrived: Arrived, now: Instant) {
+        self.links.add(link, arrived, now);
+        self.site.link = self.links.rate();
     }
 
     /// What is expected of an image.
@@ -43,12 +51,31 @@ impl Foresight {
     /// the result.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub fn saw(&mut self, shape: &ImageShape, chain: &Chain, times_us: [u64; 3], result: u64) {
-        let expected = PixelCost::expected(shape, chain);
-        self.experience.add(&expected, shape.pixels(), times_us);
+        let expected = self.saw_in_bands(shape, chain, times_us);
         if self.seen.len() < MOST_SEEN {
             let load = ImageLoad::new(shape, chain, expected);
             self.seen.push(ImageLoad { bytes: (load.bytes.0, result as f64), ..load });
         }
+    }
+
+    /// An image was decoded, filtered and encoded in bands: microseconds of all who worked on it.
+    /// Returns what was expected.
+    pub fn saw_in_bands(
+        &mut self,
+        shape: &ImageShape,
+        chain: &Chain,
+        times_us: [u64; 3],
+    ) -> PixelCost {
+        let expected = PixelCost::expected(shape, chain);
+        self.experience.add(&expected, shape.pixels(), times_us);
+        expected
+    }
+
+    /// What an image takes on rank `rank`, whose file and result go over a link, unless it `sees_files`.
+    #[must_use]
+    pub fn pace(&self, load: &ImageLoad, rank: usize, sees_files: bool) -> Pace {
+        let bytes = if sees_files { (0.0, 0.0) } else { load.bytes };
+        Pace { work: load.alone_ns(&self.site), link: self.links.crossing(rank, bytes) }
     }
 
     /// The ranks, as far as speed goes.
@@ -100,6 +127,7 @@ mod tests {
     use crate::ops::Simd;
     use crate::plan::Piece;
     use crate::plan::cluster::test_cluster;
+    use crate::plan::links::LINK;
 
     fn shape(width: usize, height: usize, in_pieces: bool) -> ImageShape {
         let pixel_bytes = width as u64 * height as u64 * 3;
@@ -125,8 +153,8 @@ mod tests {
     }
 
     fn pays(op: &str, ranks: usize, images: usize, in_pieces: bool, link: f64) -> bool {
-        let mut foresight = Foresight::new(&test_cluster(ranks, 1 << 40));
-        foresight.site.link = link;
+        let cluster = test_cluster(ranks, 1 << 40);
+        let foresight = Foresight::new(&cluster, Links::new(&cluster).assuming(link));
         let load = foresight.load(&shape(20_000, 10_000, in_pieces), &chain(op));
         foresight.bands_pay(&load, images)
     }
@@ -142,7 +170,9 @@ mod tests {
 
     #[test]
     fn what_is_foreseen_follows_what_was_seen() {
-        let (mut foresight, chain) = (Foresight::new(&test_cluster(2, 1 << 40)), chain("invert"));
+        let cluster = test_cluster(2, 1 << 40);
+        let (mut foresight, chain) =
+            (Foresight::new(&cluster, Links::new(&cluster)), chain("invert"));
         let shape = shape(1000, 1000, false);
         for _ in 0..FEWEST_SEEN {
             assert_eq!(foresight.rest(100), None);

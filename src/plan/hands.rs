@@ -1,6 +1,8 @@
 //! What each rank has in hand, and which one gets the next unit.
 
-use super::Cluster;
+use std::cmp::Ordering;
+
+use super::{Cluster, Crossing};
 
 /// One rank in this many threads has one more image in hand than it works on, beside the first.
 const THREADS_PER_SPARE: usize = 4;
@@ -8,6 +10,51 @@ const THREADS_PER_SPARE: usize = 4;
 /// Results that a rank writes at a time: most of that time it waits for the disk to say that it is
 /// done. Those that wait for their turn count as work.
 pub const WRITES_AT_ONCE: usize = 4;
+
+/// What an image takes on a rank, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// Of one thread, from the file to the result.
+    pub work: f64,
+    /// Of the link, if there is one.
+    pub link: Crossing,
+}
+
+impl Pace {
+    /// Whether rank 0 sends the file and gets the result.
+    fn is_far(&self) -> bool {
+        self.link.sum() > 0.0
+    }
+
+    /// From the moment that it is handed out, where nothing is in the way.
+    fn alone(&self) -> f64 {
+        self.link.sum() + self.work
+    }
+
+    /// Between two images, once all of `threads` threads and the link are busy.
+    fn turn(&self, threads: usize) -> f64 {
+        (self.work / number(threads)).max(self.link.longest())
+    }
+
+    /// Images that are on the link while all threads work.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "two at the most")]
+    fn on_link(&self, threads: usize) -> usize {
+        let turn = self.turn(threads);
+        if turn > 0.0 { (self.link.sum() / turn).round() as usize } else { 0 }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn number(count: usize) -> f64 {
+    count as f64
+}
+
+/// More than is under way over rank 0's link in the time that an image takes would only wait for it: so many
+/// times as much may.
+const ON_THEIR_WAY: f64 = 1.25;
+
+/// A link is much faster than another if an image is back in one part of the time in so many.
+const MUCH_FASTER: f64 = 2.0;
 
 /// What all ranks have in hand.
 #[derive(Debug)]
@@ -30,10 +77,22 @@ struct Hand {
 }
 
 impl Hand {
-    /// A little more in hand than it works on, so that the next unit is there when one is done.
-    fn has_room(&self, bytes: u64) -> bool {
+    /// A little more in hand than it works on, so that the next unit is there when one is done, and
+    /// than is `on_link`.
+    fn has_room(&self, bytes: u64, on_link: usize) -> bool {
         let load = self.load + self.in_writing.saturating_sub(WRITES_AT_ONCE);
-        load < in_hand(self.threads) && self.bytes.saturating_add(bytes) <= self.memory
+        let is_free = load < in_hand(self.threads) + on_link;
+        is_free && self.bytes.saturating_add(bytes) <= self.memory
+    }
+
+    /// When an image would be done that it got now, while `far` images are at ranks that have theirs
+    /// over rank 0's link.
+    fn end(&self, pace: &Pace, far: usize) -> f64 {
+        let waiting = (self.load + 1).saturating_sub(self.threads);
+        let for_thread = number(waiting) * pace.work / number(self.threads);
+        let for_link = number(self.load) * pace.link.longest();
+        let for_rank0 = number(far) * pace.link.at_rank0;
+        pace.alone() + for_thread.max(for_link).max(for_rank0)
     }
 }
 
@@ -47,26 +106,74 @@ impl Hands {
     /// Empty hands.
     #[must_use]
     pub fn new(cluster: &Cluster) -> Self {
-        let hand = |(rank, memory): (&super::RankPlan, u64)| Hand {
-            threads: rank.threads,
+        Self::of(cluster.ranks.iter().map(|rank| rank.threads).zip(cluster.filter_memories()))
+    }
+
+    /// Those of ranks with so many threads and so many bytes of memory.
+    pub(super) fn of(ranks: impl Iterator<Item = (usize, u64)>) -> Self {
+        let hand = |(threads, memory)| Hand {
+            threads,
             memory,
             load: 0,
             in_writing: 0,
             given: 0,
             bytes: 0,
         };
-        Self { ranks: cluster.ranks.iter().zip(cluster.filter_memories()).map(hand).collect() }
+        Self { ranks: ranks.map(hand).collect() }
     }
 
-    /// The rank for an image that takes `bytes` bytes: the least busy one with room for it.
+    /// The rank for an image that takes `bytes` bytes, one of `left` that no rank has: of those with
+    /// room for it the one that is done with it first, unless nearer ones would have done all that are
+    /// left by then. `pace` tells what an image takes on a rank.
     ///
     /// `waiting` are the bytes of an image that waits longer, if one does: ranks that could ever
     /// hold it are left to it.
     #[must_use]
-    pub fn for_image(&self, bytes: u64, waiting: Option<u64>) -> Option<usize> {
-        self.least_busy(|hand| {
-            hand.has_room(bytes) && waiting.is_none_or(|waiting| waiting > hand.memory)
-        })
+    pub fn for_image(
+        &self,
+        (bytes, left): (u64, usize),
+        waiting: Option<u64>,
+        pace: impl Fn(usize) -> Pace,
+    ) -> Option<usize> {
+        let are_far = self.ranks.iter().enumerate().filter(|&(rank, _)| pace(rank).is_far());
+        let far = are_far.map(|(_, hand)| hand.load).sum();
+        let end = |rank: usize| self.ranks[rank].end(&pace(rank), far);
+        let suits = |&rank: &usize| {
+            let hand = &self.ranks[rank];
+            let pace = pace(rank);
+            hand.has_room(bytes, pace.on_link(hand.threads))
+                && number(far) * pace.link.at_rank0 <= pace.alone() * ON_THEIR_WAY
+                && waiting.is_none_or(|waiting| waiting > hand.memory)
+        };
+        let first = (0..self.ranks.len())
+            .filter(suits)
+            .min_by(|&a, &b| end(a).total_cmp(&end(b)).then_with(|| self.by_load(a, b)))?;
+        let helps =
+            !pace(first).is_far() || end(first) <= self.end_nearer(first, (bytes, left), pace);
+        helps.then_some(first)
+    }
+
+    /// When ranks that are nearer than rank `far` would have done `left` images, and all that they
+    /// have in hand: those of rank 0's host, and those over links that are much faster.
+    fn end_nearer(
+        &self,
+        far: usize,
+        (bytes, left): (u64, usize),
+        pace: impl Fn(usize) -> Pace,
+    ) -> f64 {
+        let (mut images, mut rate, mut shortest) = (number(left), 0.0, f64::INFINITY);
+        let limit = pace(far).alone() / MUCH_FASTER;
+        for (rank, hand) in self.ranks.iter().enumerate() {
+            let pace = pace(rank);
+            let is_nearer = !pace.is_far() || pace.alone() < limit;
+            if is_nearer && bytes <= hand.memory {
+                rate += 1.0 / pace.turn(hand.threads).max(1.0);
+                images += number(hand.load);
+                shortest = shortest.min(pace.alone());
+            }
+        }
+        // Without such, never.
+        (images / rate).max(shortest)
     }
 
     /// The rank for a band that takes `bytes` bytes.
@@ -80,16 +187,16 @@ impl Hands {
             let poorest = (0..self.ranks.len()).min_by_key(|&rank| self.ranks[rank].bytes);
             poorest.filter(|_| idle)
         };
-        self.least_busy(|hand| hand.has_room(bytes)).or_else(stuck)
+        let suits = |&rank: &usize| self.ranks[rank].has_room(bytes, 0);
+        let least_busy = (0..self.ranks.len()).filter(suits).min_by(|&a, &b| self.by_load(a, b));
+        least_busy.or_else(stuck)
     }
 
-    fn least_busy(&self, suits: impl Fn(&Hand) -> bool) -> Option<usize> {
-        (0..self.ranks.len()).filter(|&rank| suits(&self.ranks[rank])).min_by(|&a, &b| {
-            let (a, b) = (&self.ranks[a], &self.ranks[b]);
-            let by_load = (a.load * b.threads).cmp(&(b.load * a.threads));
-            // Of those that are as busy, the one that has had least: none is left out.
-            by_load.then_with(|| (a.given * b.threads).cmp(&(b.given * a.threads)))
-        })
+    fn by_load(&self, a: usize, b: usize) -> Ordering {
+        let (a, b) = (&self.ranks[a], &self.ranks[b]);
+        let by_load = (a.load * b.threads).cmp(&(b.load * a.threads));
+        // Of those that are as busy, the one that has had least: none is left out.
+        by_load.then_with(|| (a.given * b.threads).cmp(&(b.given * a.threads)))
     }
 
     /// Rank `rank` gets an image of `bytes` bytes.
@@ -139,31 +246,58 @@ mod tests {
     use super::*;
     use crate::plan::cluster::test_cluster;
 
+    /// The rank for an image of many, where no link is in the way.
+    fn at_once(hands: &Hands, bytes: u64, waiting: Option<u64>) -> Option<usize> {
+        hands.for_image((bytes, 1000), waiting, |_| Pace { work: 1.0, link: Crossing::default() })
+    }
+
+    #[test]
+    fn a_far_rank_gets_what_it_does_before_the_others_have_done_the_rest() {
+        let mut hands = Hands::new(&test_cluster(2, 1000));
+        let far = Crossing { out: 3.0, back: 3.0, at_rank0: 3.0 };
+        let link = |rank| if rank == 0 { Crossing::default() } else { far };
+        let next = |hands: &Hands, left| {
+            hands.for_image((1, left), None, |rank| Pace { work: 1.0, link: link(rank) })
+        };
+        assert_eq!(next(&hands, 10), Some(0));
+        hands.give_image(0, 1);
+        assert_eq!(next(&hands, 10), Some(0));
+        hands.give_image(0, 1);
+        // Rank 0 has no room: rank 1 would need 7, rank 0 for all but this one as well.
+        assert_eq!([next(&hands, 4), next(&hands, 5)], [None, Some(1)]);
+        // More in hand, for the link.
+        for left in [100, 99, 98] {
+            assert_eq!(next(&hands, left), Some(1));
+            hands.give_image(1, 1);
+        }
+        assert_eq!(next(&hands, 97), None);
+    }
+
     #[test]
     fn the_least_busy_rank_gets_the_next_image_and_none_gets_too_many() {
         let mut hands = Hands::new(&test_cluster(3, 1000));
         let mut given = Vec::new();
-        while let Some(rank) = hands.for_image(1, None) {
+        while let Some(rank) = at_once(&hands, 1, None) {
             hands.give_image(rank, 1);
             given.push(rank);
         }
         assert_eq!(given, [0, 1, 2, 0, 1, 2]);
         hands.take_image(1, 1, false);
-        assert_eq!(hands.for_image(1, None), Some(1));
+        assert_eq!(at_once(&hands, 1, None), Some(1));
     }
 
     #[test]
     fn a_rank_that_writes_filters_on_until_too_much_waits_for_its_disk() {
         let mut hands = Hands::new(&test_cluster(1, 1000));
         let mut begun = 0;
-        while let Some(rank) = hands.for_image(1, None) {
+        while let Some(rank) = at_once(&hands, 1, None) {
             hands.give_image(rank, 1);
             hands.end_image_work(rank);
             begun += 1;
         }
         assert_eq!(begun, WRITES_AT_ONCE + 2);
         hands.take_image(0, 1, true);
-        assert_eq!(hands.for_image(1, None), Some(0));
+        assert_eq!(at_once(&hands, 1, None), Some(0));
     }
 
     #[test]
@@ -171,12 +305,12 @@ mod tests {
         // Rank 0 filters with 375 bytes, the others with 750.
         let mut hands = Hands::new(&test_cluster(2, 1000));
         hands.give_image(1, 200);
-        assert_eq!(hands.for_image(600, None), None);
-        assert_eq!(hands.for_image(100, Some(600)), Some(0));
+        assert_eq!(at_once(&hands, 600, None), None);
+        assert_eq!(at_once(&hands, 100, Some(600)), Some(0));
         hands.give_image(0, 300);
-        assert_eq!(hands.for_image(100, Some(600)), None);
+        assert_eq!(at_once(&hands, 100, Some(600)), None);
         hands.take_image(1, 200, false);
-        assert_eq!(hands.for_image(600, None), Some(1));
+        assert_eq!(at_once(&hands, 600, None), Some(1));
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod forecast;
 mod foresight;
 mod hands;
 mod job;
+mod links;
+mod rehearsal;
 mod share;
 
 pub use bands::{Flow, Room, band_bytes, cut_rows, kept_bytes};
@@ -14,6 +16,7 @@ pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
 pub use cost::{Experience, PixelCost, slices_pay};
 pub use forecast::{Bottleneck, Forecast, ImageLoad, Site, WholeImages, even_part, in_bands};
 pub use foresight::Foresight;
-pub use hands::{Hands, WRITES_AT_ONCE};
+pub use hands::{Hands, Pace, WRITES_AT_ONCE};
 pub use job::{ImageShape, Job, LONGEST_SILENCE, Piece, Work};
+pub use links::{Arrived, Crossing, Links, Way};
 pub use share::{Footprint, Share, choose, flows, is_spread};

@@ -283,8 +283,8 @@ mod tests {
     use super::*;
     use crate::image_file::Format;
     use crate::ops::Simd;
-    use crate::plan::Piece;
     use crate::plan::cluster::test_cluster;
+    use crate::plan::{Links, Piece};
 
     fn shape(width: usize, height: usize) -> ImageShape {
         let pixel_bytes = width as u64 * height as u64 * 3;
@@ -309,7 +309,7 @@ mod tests {
     fn chosen(op: &str, images: usize, ranks: usize, memory: u64) -> Result<Share, ImageError> {
         let chain = Chain::build(&[op.parse().unwrap()], Simd::scalar()).unwrap();
         let cluster = test_cluster(ranks, memory);
-        let ranks = (&cluster, &Foresight::new(&cluster));
+        let ranks = (&cluster, &Foresight::new(&cluster, Links::new(&cluster)));
         let choice = choose(&shape(2000, 1500), &chain, ranks, images, (Distribution::Auto, None));
         choice.map(|(share, _)| share)
     }
@@ -361,7 +361,7 @@ mod tests {
             cluster.ranks[0].threads = threads;
             cluster.ranks[0].host_cores = threads;
             let shape = huge(shape(2000, 1500));
-            let ranks = (&cluster, &Foresight::new(&cluster));
+            let ranks = (&cluster, &Foresight::new(&cluster, Links::new(&cluster)));
             choose(&shape, &chain, ranks, images, (Distribution::Auto, None)).unwrap().0
         };
         assert_eq!(
@@ -394,7 +394,7 @@ mod tests {
                 let mut cluster = test_cluster(ranks, (120 << 20) / ranks as u64);
                 cluster.ranks[0].threads = 2 / ranks;
                 let auto = (Distribution::Auto, None);
-                let ranks = (&cluster, &Foresight::new(&cluster));
+                let ranks = (&cluster, &Foresight::new(&cluster, Links::new(&cluster)));
                 let (share, need) = choose(&shape, &chain, ranks, 1, auto).unwrap();
                 assert_eq!(share, Share::Bands);
                 assert!(need.held_in_bands <= cluster.rank0_hold());

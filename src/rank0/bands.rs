@@ -27,7 +27,7 @@ use crate::error::BugError;
 use crate::image_file::{EncodeOptions, Pieces};
 use crate::ops::chain::Round;
 use crate::plan::{Flow, ImageShape, Piece, PixelCost, flows, slices_pay};
-use crate::transport::message::{BandHeader, Message, ToRank};
+use crate::transport::message::{BandHeader, Message, RankTimes, ToRank, microseconds};
 
 /// A message, and the rank that it is for.
 pub(crate) type Addressed = (usize, Message<ToRank>);
@@ -57,6 +57,8 @@ pub(crate) struct BandImage {
     is_joined: bool,
     is_read: bool,
     is_identified: bool,
+    /// What it took the source and the ranks.
+    times: RankTimes,
 }
 
 /// What the sink of an image must know.
@@ -95,6 +97,7 @@ impl BandImage {
             is_joined: false,
             is_read: false,
             is_identified: false,
+            times: RankTimes::default(),
         };
         (own, ordered)
     }
@@ -168,8 +171,9 @@ impl BandImage {
         }
     }
 
-    /// The source has read the file to its end.
-    pub(crate) fn read_to_its_end(&mut self) {
+    /// The source has read the file to its end, which took it so long.
+    pub(crate) fn read_to_its_end(&mut self, time: Duration) {
+        self.times.decode_us += microseconds(time);
         self.is_read = true;
         self.finish();
     }
@@ -220,10 +224,11 @@ impl BandImage {
     pub(crate) fn take_partials(
         &mut self,
         (from, band): (usize, usize),
-        partials: &[u8],
+        (partials, times): (&[u8], RankTimes),
     ) -> Result<Freed, BugError> {
         let (state, round) = self.round_for(from)?;
         let freed = state.take_partials(round, (from, band), partials)?;
+        self.times.add(&times);
         self.order();
         Ok(freed)
     }
@@ -236,7 +241,7 @@ impl BandImage {
     pub(crate) fn take_band(
         &mut self,
         (from, band): (usize, usize),
-        made: Bytes,
+        (made, times): (Bytes, RankTimes),
     ) -> Result<(Freed, u64), BugError> {
         let is_last = self.is_last_round();
         let is_encoded = is_last && self.pieces.is_some();
@@ -254,6 +259,7 @@ impl BandImage {
             self.joined[rows.start * stride..rows.end * stride].copy_from_slice(&made);
             self.go_on();
         }
+        self.times.add(&times);
         Ok((freed, pixels))
     }
 
@@ -283,6 +289,13 @@ impl BandImage {
             // A sink that has ended has said why.
             let _ = self.to_sink.send(ToSink::Finish);
         }
+    }
+
+    /// Its shape, and what it took whoever worked on it, where rank 0 encoded for `encode`:
+    /// microseconds to decode, filter and encode it.
+    pub(crate) fn seen(self, encode: Duration) -> (ImageShape, [u64; 3]) {
+        let [decode, filter, by_ranks] = self.times.of_pixels();
+        (self.shape, [decode, filter, by_ranks.saturating_add(microseconds(encode))])
     }
 
     /// What ranks still hold of it.

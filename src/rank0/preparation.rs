@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::budget::Budget;
 use super::earlier::Earlier;
@@ -15,15 +15,24 @@ use super::run::Run;
 use super::threads::Threads;
 use super::vigil::Vigil;
 use super::watchers::{Watchers, print_line};
-use super::{Desk, Event, dry_run, signals};
+use super::{Desk, Event, TICK, dry_run, signals};
 use crate::error::{BugError, Error, HostError, OutputError, UsageError, printed};
 use crate::events::{Entry, RankInfo, RunEvent, RunStarted, logger};
 use crate::journal::{JournalError, SettingsHash, State, directory_of};
-use crate::plan::{Cluster, Foresight, HostFacts, Job, RankPlan};
+use crate::plan::{Cluster, Foresight, HostFacts, Job, Links, RankPlan, Way};
 use crate::settings::SharedFiles;
 use crate::source::{TokenFile, list, remove_temporaries};
 use crate::transport::Silence;
 use crate::transport::message::{Message, SharedOutput, ToRank, ToRank0, Token};
+
+/// Messages by which the network is measured before the first image, and their bytes: the first may go
+/// faster than all others could.
+const PROBES: usize = 2;
+const PROBE_BYTES: usize = 256 << 10;
+/// How long they are waited for. What takes longer is measured while the run goes on.
+const PROBE_TIME: Duration = Duration::from_millis(40);
+/// Bytes in a nanosecond of a link that takes longer, until it is known: few images are sent over it.
+const SLOW_LINK: f64 = 1e-3;
 
 /// Prepares `job` for all ranks. None: it was only to be shown, and was.
 ///
@@ -39,7 +48,8 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     }
     let vigil = Vigil::new(&cluster.hosts(), job.settings.stall_timeout, Instant::now());
     let thread = Threads::start(1, &desk.to_events);
-    let mut company = Company { desk, vigil, thread, tells: job.settings.json };
+    let links = Links::new(&cluster);
+    let mut company = Company { desk, vigil, thread, links, tells: job.settings.json };
     let settings = job.settings.clone();
     let entries = Arc::new(company.meanwhile("the inputs", move || list(&settings))??);
     let chain = job.work.chain()?;
@@ -47,12 +57,13 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     let text = job.output_text();
     let (state, settings) = (State::default(), SettingsHash::of(&text));
     let earlier = Earlier { state, settings };
-    let foresight = Mutex::new(Foresight::new(&cluster));
     let count = entries.len();
+    company.measure_network()?;
+    let foresight = Mutex::new(Foresight::new(&cluster, company.links.clone()));
     let mut reading = Reading { job, chain, cluster, budget, entries: count, foresight, earlier };
     if reading.job.settings.dry_run {
         suppose_who_sees_files(&mut reading);
-        reading.foresight = Mutex::new(Foresight::new(&reading.cluster));
+        reading.foresight = Mutex::new(Foresight::new(&reading.cluster, company.links.clone()));
         let print = move || dry_run::print(&reading, &entries, &mut io::stdout().lock());
         printed(company.meanwhile("the plan", print)?)?;
         return Ok(None);
@@ -63,8 +74,8 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     let started = start_of(&reading, &ledger);
     let watchers = Watchers::open(&reading.job.settings, started, ledger.hold())?;
     company.look_who_sees_files(&mut reading)?;
-    reading.foresight = Mutex::new(Foresight::new(&reading.cluster));
-    let Company { desk, vigil, .. } = company;
+    let Company { desk, vigil, links, .. } = company;
+    reading.foresight = Mutex::new(Foresight::new(&reading.cluster, links));
     signals::watch(&desk.to_events);
     Ok(Some(Run::new(Arc::new(reading), entries, (ledger, watchers), (desk, vigil))?))
 }
@@ -121,8 +132,18 @@ struct Company<'a> {
     desk: &'a mut Desk,
     vigil: Vigil,
     thread: Threads,
+    links: Links,
     /// Whether somebody reads events on standard output.
     tells: bool,
+}
+
+/// What ranks have said while rank 0 attended to them.
+#[derive(Default)]
+struct Said {
+    /// Whether they see rank 0's files.
+    sees: HashMap<usize, bool>,
+    /// How often something that they were sent had arrived.
+    arrived: usize,
 }
 
 impl Company<'_> {
@@ -141,35 +162,39 @@ impl Company<'_> {
             let _ = to.send(work());
             Event::Prepared
         });
-        self.attend(|_| outcome.try_recv().ok())
+        self.attend(TICK, |_| outcome.try_recv().ok())
     }
 
-    /// Pings the ranks until `look` has what it looks for. It knows which ranks see rank 0's files, as
-    /// far as they have said.
+    /// Pings the ranks until `look` has what it looks for, in what ranks have said; it is asked each
+    /// `interval` at least.
     ///
     /// # Errors
     /// When a rank falls silent.
     fn attend<T>(
         &mut self,
-        mut look: impl FnMut(&HashMap<usize, bool>) -> Option<T>,
+        interval: Duration,
+        mut look: impl FnMut(&Said) -> Option<T>,
     ) -> Result<T, Error> {
-        let (mut sees, mut for_later) = (HashMap::new(), Vec::new());
+        let (mut said, mut for_later) = (Said::default(), Vec::new());
         let done = loop {
-            match self.desk.next()? {
+            match self.desk.next_within(interval)? {
                 Some(Event::Prepared) | None => {}
                 Some(Event::Message(from, message)) => {
                     self.vigil.heard(from, Instant::now());
                     if let ToRank0::Pong { sequence, load } = message.header {
                         self.vigil.answered(from, (sequence, load), Instant::now());
                     } else if let ToRank0::Sees { output } = message.header {
-                        sees.insert(from, output);
+                        said.sees.insert(from, output);
+                    } else if let ToRank0::Arrived(arrived) = message.header {
+                        said.arrived += 1;
+                        self.links.add((from, Way::Out), arrived, Instant::now());
                     } else {
                         for_later.push(Event::Message(from, message));
                     }
                 }
                 Some(event) => for_later.push(event),
             }
-            if let Some(done) = look(&sees) {
+            if let Some(done) = look(&said) {
                 break done;
             }
             if let Some(ranks) = self.vigil.keep(&mut self.desk.hub)?.filter(|_| self.tells) {
@@ -182,6 +207,27 @@ impl Company<'_> {
             let _ = self.desk.to_events.send(event);
         }
         Ok(done)
+    }
+
+    /// Measures the network, if there is one, by what it takes to another host and no longer than a
+    /// moment.
+    ///
+    /// # Errors
+    /// When a rank falls silent.
+    fn measure_network(&mut self) -> Result<(), Error> {
+        let Some(far) = self.links.first_far() else { return Ok(()) };
+        for _ in 0..PROBES {
+            let probe = Message::new(ToRank::Probe, vec![0; PROBE_BYTES]);
+            self.desk.hub.send(far, probe)?;
+        }
+        let end = Instant::now() + PROBE_TIME;
+        let arrived = self.attend(PROBE_TIME, |said| {
+            (said.arrived == PROBES || Instant::now() >= end).then_some(said.arrived)
+        })?;
+        if arrived < PROBES {
+            self.links = self.links.clone().assuming(SLOW_LINK);
+        }
+        Ok(())
     }
 
     /// Finds out which ranks see rank 0's files.
@@ -208,7 +254,8 @@ impl Company<'_> {
         for rank in 0..count {
             self.desk.hub.send(rank, Message::bare(ToRank::Look(shared.clone())))?;
         }
-        let sees = self.attend(|sees| (sees.len() == count).then(|| sees.clone()))?;
+        let sees =
+            self.attend(TICK, |said| (said.sees.len() == count).then(|| said.sees.clone()))?;
         for (number, rank) in ranks.iter_mut().enumerate() {
             rank.sees_files = sees.get(&number) == Some(&true);
             let (host, path) = (rank.host.clone(), shared.directory.clone());

@@ -238,10 +238,18 @@ impl<'a> Run<'a> {
     /// An image that is ready, and a rank with room for it: the first, or one that goes where the
     /// first never could.
     fn next_image(&self) -> Option<(usize, usize)> {
+        if self.ready.is_empty() {
+            return None;
+        }
         let mut waiting = None;
+        let begun = self.being_read.iter().filter(|image| !self.given.contains_key(image));
+        let left = self.queue.left() + begun.count() + self.ready.len();
+        let foresight = self.reading.foresight();
         self.ready.iter().enumerate().find_map(|(index, (_, loaded))| {
             let bytes = loaded.need.on_rank;
-            let rank = self.hands.for_image(bytes, waiting);
+            let load = foresight.load(&loaded.shape, &self.reading.chain);
+            let pace = |rank: usize| foresight.pace(&load, rank, self.sees_files[rank]);
+            let rank = self.hands.for_image((bytes, left), waiting, pace);
             waiting = waiting.or(Some(bytes));
             Some((index, rank?))
         })
@@ -341,7 +349,7 @@ impl<'a> Run<'a> {
             Event::Sunk(image) => self.take_sunk(image),
             Event::Written(image, _) if self.given_up.contains(&image) => {}
             Event::Written(image, Ok(written)) => {
-                self.bands_written(image);
+                self.bands_written(image, written.encode);
                 self.account.done(image, &written)?;
             }
             Event::Written(image, Err(failure)) => {

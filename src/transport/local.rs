@@ -7,6 +7,7 @@ use super::message::{Message, ToRank, ToRank0};
 #[cfg(feature = "mpi")]
 use super::mpi::MpiLink;
 use crate::error::BugError;
+use crate::plan::Arrived;
 
 /// Puts messages into the queue of a rank in this process.
 #[derive(Debug)]
@@ -78,6 +79,17 @@ impl<E: From<Message<ToRank>>> Hub<E> {
             return others.send(rank, &message.header, message.payload);
         }
         Err(BugError::NoSuchRank { rank })
+    }
+
+    /// What has come from rank `rank` since this was last asked, if it is in another process.
+    pub fn take_arrived(&mut self, rank: usize) -> Option<Arrived> {
+        #[cfg(feature = "mpi")]
+        return self.others.as_mut()?.take_arrived(rank);
+        #[cfg(not(feature = "mpi"))]
+        {
+            let _ = rank;
+            None
+        }
     }
 
     /// Waits until all that was sent to other processes has left.
@@ -154,6 +166,15 @@ impl<E: From<(usize, Message<ToRank0>)>> RankLink<E> {
             }
             #[cfg(feature = "mpi")]
             Self::Mpi(link) => link.send(0, &message.header, message.payload),
+        }
+    }
+
+    /// What has come from rank 0 since this was last asked, if it is in another process.
+    pub fn take_arrived(&mut self) -> Option<Arrived> {
+        match self {
+            Self::Local { .. } => None,
+            #[cfg(feature = "mpi")]
+            Self::Mpi(link) => link.take_arrived(0),
         }
     }
 

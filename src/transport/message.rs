@@ -4,6 +4,7 @@ use std::fs::Metadata;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -13,7 +14,7 @@ use crate::error::{BugError, FailureKind};
 use crate::hash::{ContentHash, OutputHash};
 use crate::image_file::Format;
 use crate::path_bytes;
-use crate::plan::{HostFacts, Work};
+use crate::plan::{Arrived, HostFacts, Work};
 
 /// A header that says what it is, and the bytes it speaks of: a file, or rows of pixels.
 #[derive(Clone, Debug)]
@@ -159,11 +160,13 @@ pub enum ToRank {
         /// The number of the ping.
         sequence: u64,
     },
+    /// Something to tell by how fast the link is. Payload: bytes that mean nothing.
+    Probe,
     /// Nothing more to do.
     Stop,
 }
 
-/// Microseconds that a rank worked on a whole image.
+/// Microseconds that a rank's threads worked on a whole image, or on a band of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RankTimes {
     /// Reading, if the rank did that, and hashing.
@@ -187,11 +190,11 @@ impl RankTimes {
 
     /// Adds those of another image.
     pub fn add(&mut self, other: &Self) {
-        self.read_us += other.read_us;
-        self.decode_us += other.decode_us;
-        self.filter_us += other.filter_us;
-        self.encode_us += other.encode_us;
-        self.write_us += other.write_us;
+        self.read_us = self.read_us.saturating_add(other.read_us);
+        self.decode_us = self.decode_us.saturating_add(other.decode_us);
+        self.filter_us = self.filter_us.saturating_add(other.filter_us);
+        self.encode_us = self.encode_us.saturating_add(other.encode_us);
+        self.write_us = self.write_us.saturating_add(other.write_us);
     }
 
     /// One of so many equal parts.
@@ -205,6 +208,11 @@ impl RankTimes {
             write_us: self.write_us / of,
         }
     }
+}
+
+/// A time in microseconds, as messages tell it.
+pub(crate) fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// How much a rank has to do.
@@ -279,6 +287,8 @@ pub enum ToRank0 {
         /// What.
         text: String,
     },
+    /// What rank 0 sent has come, over a link.
+    Arrived(Arrived),
     /// Whether it sees where rank 0 writes.
     Sees {
         /// Whether it does.
@@ -302,6 +312,8 @@ pub enum ToRank0 {
         image: usize,
         /// The band.
         band: usize,
+        /// How long it took.
+        times: RankTimes,
     },
     /// Rows cannot be encoded.
     BandFailed {
@@ -320,11 +332,13 @@ pub enum ToRank0 {
         image: usize,
         /// The band.
         band: usize,
+        /// How long it took.
+        times: RankTimes,
     },
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"mpix");
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 
 #[derive(Serialize, Deserialize)]
 struct Frame<H> {

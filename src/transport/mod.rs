@@ -30,6 +30,8 @@ pub fn mpi_library() -> Option<String> {
 /// Sleeps between two looks for messages of other processes. A blocking receive would eat a core.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
 const LONGEST_SLEEP: Duration = Duration::from_micros(500);
+/// Looks at data on its way in the time that it has been: it is held up by a small part of that.
+const LOOKS_AT_DATA: u32 = 16;
 /// Looks before the first sleep: an answer that is on its way comes within some microseconds.
 const LOOKS_BEFORE_SLEEP: u32 = 20;
 
@@ -57,19 +59,23 @@ pub fn next_event<E>(
     others: &mut impl Poll<E>,
     deadline: Instant,
 ) -> Result<Option<E>, BugError> {
+    let began = Instant::now();
     let mut sleep = SHORTEST_SLEEP;
     let mut looks = 0;
     loop {
         if let Some(event) = others.poll()? {
             return Ok(Some(event));
         }
-        let left = deadline.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
         let wait = if !others.needs_polling() {
             left
+        } else if others.is_busy() {
+            // What has been on its way for long comes over a slow link.
+            let waited = now.duration_since(began);
+            (waited / LOOKS_AT_DATA).clamp(SHORTEST_SLEEP, LONGEST_SLEEP).min(left)
         } else if looks < LOOKS_BEFORE_SLEEP {
             Duration::ZERO
-        } else if others.is_busy() {
-            SHORTEST_SLEEP.min(left)
         } else {
             sleep = (sleep * 2).min(LONGEST_SLEEP);
             sleep.min(left)

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::mpi::Threading;
 use ::mpi::environment::Universe;
@@ -20,9 +20,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Launch;
-use super::message::{Message, read_frame, write_frame};
+use super::message::{Message, microseconds, read_frame, write_frame};
 use crate::buffers::Buffers;
 use crate::error::{BugError, UsageError};
+use crate::plan::Arrived;
 
 const HEADER_TAG: i32 = 1;
 const PAYLOAD_TAG: i32 = 2;
@@ -33,6 +34,8 @@ const PIECE_BYTES: usize = 1 << 30;
 /// Bytes of memory for payloads that a link keeps: some bands. The first touch of fresh memory costs
 /// more than the receiving.
 const KEPT_BYTES: u64 = 32 << 20;
+/// Payloads by which a link is measured: shorter ones may have come before it was looked.
+const MEASURED_BYTES: usize = 128 << 10;
 
 /// Sleep between two looks while the last sends leave.
 const FLUSH_SLEEP: Duration = Duration::from_micros(50);
@@ -113,7 +116,8 @@ impl MpiWorld {
             ranks: self.size(),
             world: self.world.duplicate(),
             sending: Vec::new(),
-            receiving: (0..self.size()).map(|_| VecDeque::new()).collect(),
+            waiting: VecDeque::new(),
+            receiving: (0..self.size()).map(|_| Inbox::default()).collect(),
             buffers: Arc::new(Buffers::new(KEPT_BYTES)),
             messages: PhantomData,
         }
@@ -129,9 +133,17 @@ impl MpiWorld {
 type SendRequest = Request<'static, [u8], StaticScope>;
 
 struct Sending {
+    to: usize,
     request: Option<SendRequest>,
     // Keeps the bytes that the request reads.
-    _bytes: Bytes,
+    bytes: Bytes,
+}
+
+/// A message that waits until one before it has left.
+struct Waiting {
+    to: usize,
+    frame: Bytes,
+    payload: Bytes,
 }
 
 struct Receiving<In> {
@@ -140,13 +152,67 @@ struct Receiving<In> {
     payload: Vec<u8>,
 }
 
+impl<In> Receiving<In> {
+    fn is_measured(&self) -> bool {
+        self.payload.len() >= MEASURED_BYTES
+    }
+}
+
+/// What comes from one rank.
+struct Inbox<In> {
+    queue: VecDeque<Receiving<In>>,
+    /// Since when something by which its link is measured is on its way, and not counted.
+    since: Option<Instant>,
+    arrived: Arrived,
+}
+
+impl<In> Default for Inbox<In> {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), since: None, arrived: Arrived::default() }
+    }
+}
+
+impl<In> Inbox<In> {
+    fn add(&mut self, message: Receiving<In>) {
+        if message.is_measured() {
+            self.since.get_or_insert_with(Instant::now);
+        }
+        self.queue.push_back(message);
+    }
+
+    /// The oldest message, once all its payload is there.
+    fn take_complete(&mut self, buffers: &Arc<Buffers>) -> Option<Message<In>> {
+        let oldest = self.queue.front_mut()?;
+        while let Some(request) = oldest.requests.pop() {
+            if let Err(pending) = request.test() {
+                oldest.requests.push(pending);
+                return None;
+            }
+        }
+        let complete = self.queue.pop_front()?;
+        if complete.is_measured() {
+            self.measure(complete.payload.len());
+        }
+        Some(Message { header: complete.header?, payload: buffers.lend(complete.payload) })
+    }
+
+    fn measure(&mut self, bytes: usize) {
+        let now = Instant::now();
+        let busy = self.since.map_or(Duration::ZERO, |since| now.duration_since(since));
+        self.since = self.queue.iter().any(Receiving::is_measured).then_some(now);
+        self.arrived.bytes += bytes as u64;
+        self.arrived.busy_us += microseconds(busy);
+    }
+}
+
 /// Sends `Out` to other processes and takes `In` from them, in the order each sent them.
 pub struct MpiLink<Out, In> {
     rank: usize,
     ranks: usize,
     world: SimpleCommunicator,
     sending: Vec<Sending>,
-    receiving: Vec<VecDeque<Receiving<In>>>,
+    waiting: VecDeque<Waiting>,
+    receiving: Vec<Inbox<In>>,
     /// For payloads that come.
     buffers: Arc<Buffers>,
     messages: PhantomData<fn(Out)>,
@@ -159,22 +225,55 @@ impl<Out, In> std::fmt::Debug for MpiLink<Out, In> {
 }
 
 impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
-    /// Starts sending a message.
+    /// Starts sending a message, once long ones to the same rank have left: on a slow link, they
+    /// would all arrive when the last one does.
     ///
     /// # Errors
     /// When the header cannot be written.
     pub fn send(&mut self, to: usize, header: &Out, payload: Bytes) -> Result<(), BugError> {
-        let frame = write_frame(header, payload.len())?;
-        self.start_send(to, HEADER_TAG, Bytes::from(frame))?;
-        for start in (0..payload.len()).step_by(PIECE_BYTES) {
-            let piece = payload.slice(start..payload.len().min(start + PIECE_BYTES));
-            self.start_send(to, PAYLOAD_TAG, piece)?;
+        let frame = Bytes::from(write_frame(header, payload.len())?);
+        i32::try_from(to).map_err(|_| BugError::NoSuchRank { rank: to })?;
+        let message = Waiting { to, frame, payload };
+        if self.is_held_up(to) || self.waiting.iter().any(|before| before.to == to) {
+            self.waiting.push_back(message);
+        } else {
+            self.start(message);
         }
         Ok(())
     }
 
-    fn start_send(&mut self, to: usize, tag: i32, bytes: Bytes) -> Result<(), BugError> {
-        let rank = i32::try_from(to).map_err(|_| BugError::NoSuchRank { rank: to })?;
+    /// Whether something long is on its way to rank `to`.
+    fn is_held_up(&self, to: usize) -> bool {
+        self.sending.iter().any(|sent| sent.to == to && sent.bytes.len() >= MEASURED_BYTES)
+    }
+
+    fn start(&mut self, Waiting { to, frame, payload }: Waiting) {
+        self.start_send(to, HEADER_TAG, frame);
+        for start in (0..payload.len()).step_by(PIECE_BYTES) {
+            let piece = payload.slice(start..payload.len().min(start + PIECE_BYTES));
+            self.start_send(to, PAYLOAD_TAG, piece);
+        }
+    }
+
+    /// Starts what has waited, in its order.
+    fn start_waiting(&mut self) {
+        let mut index = 0;
+        while let Some(to) = self.waiting.get(index).map(|message| message.to) {
+            let is_first = self.waiting.iter().take(index).all(|before| before.to != to);
+            if is_first
+                && !self.is_held_up(to)
+                && let Some(message) = self.waiting.remove(index)
+            {
+                self.start(message);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn start_send(&mut self, to: usize, tag: i32, bytes: Bytes) {
+        // `send` has seen that it fits.
+        let Ok(rank) = i32::try_from(to) else { return };
         // SAFETY: the bytes live until the request has completed: `Sending` owns them beside it,
         // is dropped only then (`progress`), and is leaked if the link is dropped before
         // (`Drop`). `Bytes` never moves or changes what it points to.
@@ -182,8 +281,7 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
             unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
         let request =
             self.world.process_at_rank(rank).immediate_send_with_tag(StaticScope, lasting, tag);
-        self.sending.push(Sending { request: Some(request), _bytes: bytes });
-        Ok(())
+        self.sending.push(Sending { to, request: Some(request), bytes });
     }
 
     /// The next message of any rank, if one is complete.
@@ -199,7 +297,7 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
             self.start_receive(status.source_rank(), &frame)?;
         }
         for from in 0..self.receiving.len() {
-            if let Some(message) = take_complete(&mut self.receiving[from], &self.buffers) {
+            if let Some(message) = self.receiving[from].take_complete(&self.buffers) {
                 return Ok(Some((from, message)));
             }
         }
@@ -218,7 +316,7 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
         for start in (0..payload_bytes).step_by(PIECE_BYTES) {
             let bytes = PIECE_BYTES.min(payload_bytes - start);
             // SAFETY: the pieces are disjoint parts of `payload`, whose heap buffer stays where it
-            // is and is not touched until all requests have completed (`take_complete`); if the
+            // is and is not touched until all requests have completed (`Inbox::take_complete`); if the
             // link is dropped before, both are leaked (`Drop`).
             let piece: &'static mut [u8] =
                 unsafe { std::slice::from_raw_parts_mut(payload.as_mut_ptr().add(start), bytes) };
@@ -228,7 +326,7 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
                 PAYLOAD_TAG,
             ));
         }
-        self.receiving[from].push_back(Receiving { header: Some(header), requests, payload });
+        self.receiving[from].add(Receiving { header: Some(header), requests, payload });
         Ok(())
     }
 
@@ -241,12 +339,15 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
             }
             Some(Ok(_)) | None => false,
         });
+        if !self.waiting.is_empty() {
+            self.start_waiting();
+        }
     }
 
     /// Waits until all that was sent has left.
     pub fn flush(&mut self) {
         self.progress();
-        while !self.sending.is_empty() {
+        while !self.sending.is_empty() || !self.waiting.is_empty() {
             std::thread::sleep(FLUSH_SLEEP);
             self.progress();
         }
@@ -266,27 +367,17 @@ impl<Out, In> MpiLink<Out, In> {
         self.ranks
     }
 
+    /// What has come from rank `from` since this was last asked, by which the link is measured.
+    pub fn take_arrived(&mut self, from: usize) -> Option<Arrived> {
+        let arrived = std::mem::take(&mut self.receiving.get_mut(from)?.arrived);
+        (arrived.bytes > 0).then_some(arrived)
+    }
+
     /// Whether data is on its way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.sending.is_empty() || self.receiving.iter().any(|queue| !queue.is_empty())
+        !self.sending.is_empty() || self.receiving.iter().any(|inbox| !inbox.queue.is_empty())
     }
-}
-
-/// The oldest message of a rank, once all its payload is there.
-fn take_complete<In>(
-    queue: &mut VecDeque<Receiving<In>>,
-    buffers: &Arc<Buffers>,
-) -> Option<Message<In>> {
-    let oldest = queue.front_mut()?;
-    while let Some(request) = oldest.requests.pop() {
-        if let Err(pending) = request.test() {
-            oldest.requests.push(pending);
-            return None;
-        }
-    }
-    let complete = queue.pop_front()?;
-    Some(Message { header: complete.header?, payload: buffers.lend(complete.payload) })
 }
 
 impl<Out, In> Drop for MpiLink<Out, In> {

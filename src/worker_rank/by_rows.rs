@@ -5,13 +5,12 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::jobs::microseconds;
 use crate::band::{Band, Rows};
 use crate::buffers::Buffers;
 use crate::error::{BugError, ImageError};
 use crate::image_file::{DecodeOptions, EncodeOptions, Reader, Writer, writer_bytes};
 use crate::ops::chain::Chain;
-use crate::transport::message::RankTimes;
+use crate::transport::message::{RankTimes, microseconds};
 
 /// Why there is no result.
 pub(crate) enum Fault {

@@ -13,13 +13,14 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use rustix::fs::Mode;
 
 use super::Event;
-use super::jobs::{Jobs, microseconds};
+use super::jobs::Jobs;
 use crate::buffers::Buffers;
 use crate::error::{BugError, panic_text};
 use crate::plan::WRITES_AT_ONCE;
 use crate::source::{sees_token, write_beside};
 use crate::transport::message::{
     FileSeen, Filtered, ImageResult, Message, SharedFiles, SharedOutput, ToRank0, Token,
+    microseconds,
 };
 
 /// The output directory, and threads that wait for its disk, so that those that filter do not.

@@ -1,7 +1,7 @@
 //! What a rank's threads do with one message.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ use crate::image_file::{self, EncodeOptions, Format, Pieces, Reader};
 use crate::ops::chain::{Chain, Round};
 use crate::plan::{Work, is_spread};
 use crate::transport::message::{
-    BandHeader, Filtered, ImageResult, Message, RankTimes, SharedFiles, ToRank0,
+    BandHeader, Filtered, ImageResult, Message, RankTimes, SharedFiles, ToRank0, microseconds,
 };
 
 /// What all jobs of a rank share.
@@ -42,10 +42,6 @@ pub(crate) enum Way {
 /// A file made of another: its pixels, how long it took, and its bytes.
 type Made = (u64, RankTimes, Vec<u8>);
 
-pub(crate) fn microseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
 /// Measures one piece of work after another.
 struct Stopwatch(Instant);
 
@@ -59,6 +55,11 @@ impl Stopwatch {
         let now = Instant::now();
         microseconds(now.duration_since(std::mem::replace(&mut self.0, now)))
     }
+}
+
+/// What `threads` threads took together that filtered for `us` microseconds.
+fn of_filter(us: u64, threads: usize) -> RankTimes {
+    RankTimes { filter_us: us.saturating_mul(threads as u64), ..RankTimes::default() }
 }
 
 /// A band between the two halves of a global pass.
@@ -172,13 +173,13 @@ impl Jobs {
         let (width, height) = (picture.width, picture.height);
         let shape = (width, height, picture.channels);
         let filtered = filter_with(&self.chain, picture.pixels, shape, threads, &self.buffers)?;
-        let filter_us = watch.lap();
+        let filtering = of_filter(watch.lap(), threads);
         let channels = self.chain.output_channels(picture.channels);
         let encoded =
             image_file::encode(&filtered, width, height, channels, &picture.metadata, options);
         self.buffers.give(filtered);
         let encode_us = watch.lap();
-        let times = RankTimes { decode_us, filter_us, encode_us, ..RankTimes::default() };
+        let times = RankTimes { decode_us, encode_us, ..filtering };
         Ok(encoded.map(|file| (width as u64 * height as u64, times, file)))
     }
 
@@ -206,10 +207,11 @@ impl Jobs {
     pub(crate) fn band(&self, band: &BandHeader, pixels: &[u8]) -> Result<Event, BugError> {
         let round = self.round(band.round)?;
         check_band(band, round, pixels)?;
-        let Some(first_row) = band.slice_from else { return self.rows_of_band(band, pixels) };
+        let Some(first_row) = band.slice_from else { return self.rows_of_band(band, pixels, 0) };
+        let mut watch = Stopwatch::start();
         match self.decode_slice(band, first_row, pixels) {
             Ok(rows) => {
-                let made = self.rows_of_band(band, &rows);
+                let made = self.rows_of_band(band, &rows, watch.lap());
                 self.buffers.give(rows);
                 made
             }
@@ -243,16 +245,24 @@ impl Jobs {
         Ok(rows)
     }
 
-    /// Filters the rows of a band, or summarizes them.
-    fn rows_of_band(&self, band: &BandHeader, pixels: &[u8]) -> Result<Event, BugError> {
+    /// Filters the rows of a band, which took so long to decode, or summarizes them.
+    fn rows_of_band(
+        &self,
+        band: &BandHeader,
+        pixels: &[u8],
+        decode_us: u64,
+    ) -> Result<Event, BugError> {
         let round = self.round(band.round)?;
         let pieces = self.pieces_of(band, round)?;
         let input =
             Band::new(pixels, band.width, band.channels, band.input_rows.start, band.height);
         let output_channels = round.output_channels(band.channels);
         let (image, number) = (band.image, band.band);
+        let threads = self.threads();
+        let mut watch = Stopwatch::start();
         if round.is_global() {
-            let (partials, locals) = summarize_rows(round, input, &band.rows, self.threads());
+            let (partials, locals) = summarize_rows(round, input, &band.rows, threads);
+            let times = RankTimes { decode_us, ..of_filter(watch.lap(), threads) };
             let payload =
                 postcard::to_stdvec(&partials).map_err(|source| BugError::Encode { source })?;
             let pending = Pending {
@@ -265,35 +275,37 @@ impl Jobs {
                 locals,
                 pieces,
             };
-            let answer = Message::new(ToRank0::Partials { image, band: number }, payload);
+            let answer = Message::new(ToRank0::Partials { image, band: number, times }, payload);
             return Ok(Event::Summarized { key: (image, number), pending, answer });
         }
         let mut filtered = self.buffers.take(band.rows.len() * band.width * output_channels);
         let mut out =
             BandMut::new(&mut filtered, band.width, output_channels, band.rows.start, band.height);
-        filter_rows(round, input, &mut out, self.threads())?;
+        filter_rows(round, input, &mut out, threads)?;
+        let times = RankTimes { decode_us, ..of_filter(watch.lap(), threads) };
         let place = (image, number, band.rows.start);
-        Ok(Event::Answer(self.rows_made(place, filtered, pieces.as_ref())))
+        Ok(Event::Answer(self.rows_made(place, (filtered, times), pieces.as_ref())))
     }
 
     /// The answer with the rows that were made of a band, encoded if they are to be.
     fn rows_made(
         &self,
         (image, band, first_row): (usize, usize, usize),
-        rows: Vec<u8>,
+        (rows, times): (Vec<u8>, RankTimes),
         pieces: Option<&Pieces>,
     ) -> Message<ToRank0> {
-        let bytes = rows.len();
+        let (bytes, mut watch) = (rows.len(), Stopwatch::start());
         let made = match pieces {
             None => Ok(rows),
             Some(pieces) => pieces.encode(first_row, rows),
         };
+        let times = RankTimes { encode_us: watch.lap(), ..times };
         match made {
             // Rows as they are: their memory serves again.
             Ok(made) if made.capacity() >= bytes => {
-                Message::new(ToRank0::Band { image, band }, self.buffers.lend(made))
+                Message::new(ToRank0::Band { image, band, times }, self.buffers.lend(made))
             }
-            Ok(made) => Message::new(ToRank0::Band { image, band }, made),
+            Ok(made) => Message::new(ToRank0::Band { image, band, times }, made),
             Err(error) => band_failed((image, band), &error),
         }
     }
@@ -317,9 +329,11 @@ impl Jobs {
             pending.first_row,
             pending.height,
         );
+        let (chunks, mut watch) = (pending.locals.len(), Stopwatch::start());
         finish_rows(self.round(pending.round)?, pending.locals, &shares, &mut out)?;
+        let times = of_filter(watch.lap(), chunks);
         let place = (image, band, pending.first_row);
-        Ok(self.rows_made(place, filtered, pending.pieces.as_ref()))
+        Ok(self.rows_made(place, (filtered, times), pending.pieces.as_ref()))
     }
 }
 

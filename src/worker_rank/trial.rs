@@ -3,12 +3,11 @@
 use std::time::Instant;
 
 use super::by_rows::{self, Fault, FileJob};
-use super::jobs::microseconds;
 use crate::buffers::Buffers;
 use crate::error::{BugError, ImageError};
 use crate::ops::chain::Chain;
 use crate::plan::{ImageShape, Work};
-use crate::transport::message::RankTimes;
+use crate::transport::message::{RankTimes, microseconds};
 
 /// Times that a file is filtered, beside the first: that one waits for memory, and does not count.
 const TURNS: u64 = 3;

@@ -9,7 +9,7 @@ use mpix::image_file::Format;
 use mpix::plan::{HostFacts, Job};
 use mpix::rank0::{self, Desk};
 use mpix::settings::RunSettings;
-use mpix::transport::message::{BandHeader, Message, ToRank, ToRank0};
+use mpix::transport::message::{BandHeader, Message, RankTimes, ToRank, ToRank0};
 use mpix::transport::{Hub, Mailbox};
 use mpix::worker_rank::Event;
 
@@ -65,7 +65,10 @@ fn found(op: &str, hello: HostFacts, answer: fn(&BandHeader) -> Message<ToRank0>
 
 fn partials(band: &BandHeader) -> Message<ToRank0> {
     let none = postcard::to_stdvec(&Vec::<Vec<u8>>::new()).unwrap();
-    Message::new(ToRank0::Partials { image: band.image, band: band.band }, none)
+    Message::new(
+        ToRank0::Partials { image: band.image, band: band.band, times: RankTimes::default() },
+        none,
+    )
 }
 
 #[test]
@@ -77,7 +80,8 @@ fn partials_for_a_round_without_a_global_pass_are_refused() {
 #[test]
 fn rows_before_the_share_are_refused() {
     let what = found("canny", facts(), |band| {
-        let header = ToRank0::Band { image: band.image, band: band.band };
+        let header =
+            ToRank0::Band { image: band.image, band: band.band, times: RankTimes::default() };
         Message::new(header, vec![0; band.rows.len() * band.width])
     });
     assert_eq!(what, "it brings rows before it has its share");
@@ -86,11 +90,19 @@ fn rows_before_the_share_are_refused() {
 #[test]
 fn bands_and_images_that_a_rank_never_had_are_refused() {
     let what = found("invert", facts(), |band| {
-        Message::bare(ToRank0::Band { image: band.image, band: usize::MAX })
+        Message::bare(ToRank0::Band {
+            image: band.image,
+            band: usize::MAX,
+            times: RankTimes::default(),
+        })
     });
     assert_eq!(what, "it speaks of a band that it never had");
     let what = found("invert", facts(), |band| {
-        Message::bare(ToRank0::Band { image: usize::MAX, band: band.band })
+        Message::bare(ToRank0::Band {
+            image: usize::MAX,
+            band: band.band,
+            times: RankTimes::default(),
+        })
     });
     assert_eq!(what, "it speaks of an image that it never had");
 }

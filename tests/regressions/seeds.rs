@@ -7,7 +7,7 @@ use mpix::error::FailureKind;
 use mpix::hash::{ContentHash, OutputHash};
 use mpix::image_file::{DecodeOptions, Format, Limits, Metadata, encode};
 use mpix::ops::{OPS, OpSpec, Simd};
-use mpix::plan::{HostFacts, Work};
+use mpix::plan::{Arrived, HostFacts, Work};
 use mpix::transport::message::{
     BandHeader, FileSeen, Filtered, ImageResult, RankTimes, SharedFiles, SharedOutput, ToRank,
     ToRank0, Token, write_frame,
@@ -169,7 +169,9 @@ fn messages() -> Seeds {
         frame("done", &ToRank0::Image { image: 1, result: ImageResult::Done(filtered) }),
         frame("failed", &ToRank0::Image { image: 1, result: failed }),
         frame("unfit-band", &ToRank0::BandFailed { image: 1, band: 2, kind, reason }),
-        frame("partials", &ToRank0::Partials { image: 1, band: 2 }),
+        frame("partials", &ToRank0::Partials { image: 1, band: 2, times: RankTimes::default() }),
+        frame("probe", &ToRank::Probe),
+        frame("arrived", &ToRank0::Arrived(Arrived { bytes: 1 << 20, busy_us: 900 })),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,7 +13,7 @@ use crate::hash::ContentHash;
 use crate::rank0::Event;
 use crate::rank0::bands::{BandImage, Ended, ForSink, Freed, FromSource, Opened, Sink, Source};
 use crate::rank0::reading::{Content, Loaded, Reading};
-use crate::transport::message::{FileSeen, Message, ToRank};
+use crate::transport::message::{FileSeen, Message, RankTimes, ToRank};
 
 impl Run<'_> {
     /// Has the threads of an image in bands begin.
@@ -68,7 +69,7 @@ impl Run<'_> {
                     self.account.identified(image, content);
                     self.in_bands[index].identified();
                 }
-                self.in_bands[index].read_to_its_end();
+                self.in_bands[index].read_to_its_end(time);
             }
             FromSource::Ended(Err(error)) => {
                 self.fail_bands(image, error.kind(), &with_causes(&error))?;
@@ -145,9 +146,9 @@ impl Run<'_> {
         &mut self,
         from: usize,
         (image, band): (usize, usize),
-        partials: &[u8],
+        (partials, times): (&[u8], RankTimes),
     ) -> Result<(), BugError> {
-        let freed = self.bands_of(from, image)?.take_partials((from, band), partials)?;
+        let freed = self.bands_of(from, image)?.take_partials((from, band), (partials, times))?;
         self.free(from, freed);
         Ok(())
     }
@@ -156,7 +157,7 @@ impl Run<'_> {
         &mut self,
         from: usize,
         (image, band): (usize, usize),
-        made: Bytes,
+        made: (Bytes, RankTimes),
     ) -> Result<(), BugError> {
         let (freed, pixels) = self.bands_of(from, image)?.take_band((from, band), made)?;
         self.free(from, freed);
@@ -202,8 +203,11 @@ impl Run<'_> {
         Ok(self.account.fail(image, kind, reason)?)
     }
 
-    /// The result of an image in bands is there.
-    pub(super) fn bands_written(&mut self, image: usize) {
-        self.in_bands.retain(|bands| bands.image != image);
+    /// The result of an image is there. If it went in bands, it corrects what is expected of images;
+    /// `encode` is what rank 0 encoded of it.
+    pub(super) fn bands_written(&mut self, image: usize, encode: Duration) {
+        let Some(index) = self.bands_at(image) else { return };
+        let (shape, times) = self.in_bands.remove(index).seen(encode);
+        self.reading.foresight().saw_in_bands(&shape, &self.reading.chain, times);
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::Run;
 use crate::error::{BugError, Error, ImageError};
-use crate::plan::ImageShape;
+use crate::plan::{ImageShape, Way};
 use crate::rank0::Event;
 use crate::rank0::account::Written;
 use crate::rank0::budget::Permit;
@@ -30,7 +30,11 @@ impl Run<'_> {
         from: usize,
         message: Message<ToRank0>,
     ) -> Result<(), Error> {
-        self.vigil.heard(from, Instant::now());
+        let now = Instant::now();
+        self.vigil.heard(from, now);
+        if let Some(arrived) = self.desk.hub.take_arrived(from) {
+            self.reading.foresight().arrived((from, Way::Back), arrived, now);
+        }
         match message.header {
             ToRank0::Hello(_) | ToRank0::Sees { .. } => {
                 return Err(BugError::Message { from, what: "it greets twice" }.into());
@@ -38,7 +42,10 @@ impl Run<'_> {
             ToRank0::Log { level, text } => self.account.message(from, level, text),
             ToRank0::Began { image } => self.account.worked_on(image),
             ToRank0::Pong { sequence, load } => {
-                self.vigil.answered(from, (sequence, load), Instant::now());
+                self.vigil.answered(from, (sequence, load), now);
+            }
+            ToRank0::Arrived(arrived) => {
+                self.reading.foresight().arrived((from, Way::Out), arrived, now);
             }
             ToRank0::Image { image, result } if self.given_up.contains(&image) => {
                 self.drop_result(image, result);
@@ -59,17 +66,17 @@ impl Run<'_> {
                 self.account.answered(image);
                 self.take_image(from, image, (result, message.payload))?;
             }
-            ToRank0::Band { image, band } => {
+            ToRank0::Band { image, band, times } => {
                 self.account.answered(image);
-                self.take_band(from, (image, band), message.payload)?;
+                self.take_band(from, (image, band), (message.payload, times))?;
             }
             ToRank0::BandFailed { image, band, kind, reason } => {
                 self.account.answered(image);
                 self.take_band_failure(from, (image, band), (kind, &reason))?;
             }
-            ToRank0::Partials { image, band } => {
+            ToRank0::Partials { image, band, times } => {
                 self.account.answered(image);
-                self.take_partials(from, (image, band), &message.payload)?;
+                self.take_partials(from, (image, band), (&message.payload, times))?;
             }
         }
         Ok(())
