@@ -215,8 +215,8 @@ impl<'s> Output<'s> {
         timed(time, || file.append(joined.bytes()))
             .map_err(|source| cannot_write(self.sink, source, self.bytes))?;
         if let Some(to_hasher) = &self.to_hasher {
-            // A hasher that has ended has panicked.
-            let _ = to_hasher.send(joined);
+            // A hasher that has ended has panicked, which its scope passes on.
+            to_hasher.send(joined).map_err(|_| Fault::Abandoned)?;
         }
         Ok(())
     }
