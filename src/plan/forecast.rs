@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 use super::rehearsal::{Stage, rehearse};
 use super::{Cluster, Crossing, ImageShape, Pace, PixelCost, is_spread};
 use crate::image_file::Format;
-use crate::ops::chain::Chain;
+use crate::ops::chain::{Chain, Round};
 
 /// Nanoseconds of a rank's core for each image beside its pixels: opening, tables, a message.
 const IMAGE_NS: f64 = 100_000.0;
@@ -134,6 +134,8 @@ pub struct ImageLoad {
     pub in_pieces: bool,
     /// Whether one rank filters it with all of its threads.
     pub is_spread: bool,
+    /// Whether none of it can be encoded before all of it is decoded.
+    pub is_global: bool,
 }
 
 impl ImageLoad {
@@ -156,6 +158,7 @@ impl ImageLoad {
             bytes: (own, result),
             in_pieces: shape.piece.is_some(),
             is_spread: is_spread(chain),
+            is_global: chain.rounds().iter().any(Round::is_global),
         }
     }
 
@@ -350,10 +353,17 @@ pub fn in_bands(load: &ImageLoad, site: &Site) -> Forecast {
     let filing = RANK0_IMAGE_NS + file_ns(load.bytes);
     let rank0_ns = on_rank0 + filing + (bytes.0 + bytes.1) * COPY_NS;
     let alone = if load.in_pieces { 0.0 } else { encode };
+    // Rows are encoded while others are decoded, but behind a global pass.
+    let (decoding, encoding) = if load.is_global {
+        let at_end = if load.in_pieces { encode / number(site.threads as u64) } else { encode };
+        (decode + at_end, 0.0)
+    } else {
+        (decode, alone)
+    };
     Forecast::longest([
         Spread { core_ns: on_ranks * site.slowed(), rank0_ns, bytes }.forecast(site),
-        Forecast { ns: decode, bottleneck: Bottleneck::Decoding },
-        Forecast { ns: alone, bottleneck: Bottleneck::Encoding },
+        Forecast { ns: decoding, bottleneck: Bottleneck::Decoding },
+        Forecast { ns: encoding, bottleneck: Bottleneck::Encoding },
         Forecast { ns: load.bytes.1 * WRITE_NS, bottleneck: Bottleneck::Writing },
         of_storage(load.bytes, site),
     ])
@@ -431,6 +441,7 @@ mod tests {
             bytes: (5e6, 4e6),
             in_pieces: false,
             is_spread: false,
+            is_global: false,
         }
     }
 
@@ -492,6 +503,13 @@ mod tests {
         assert!(in_bands(&large, &site).ns < whole / 4.0);
         let alone = Site::planned(1, 1, 1);
         assert!(in_bands(&large, &alone).ns >= WholeImages::same(&large, 1, &alone).core_ns * 0.99);
+    }
+
+    #[test]
+    fn a_global_pass_waits_for_the_last_row_before_the_first_is_encoded() {
+        let site = Site { link: gbit(100.0), ..Site::planned(64, 1, 16) };
+        let forecast = in_bands(&ImageLoad { is_global: true, ..photograph() }, &site);
+        assert!((forecast.ns - 12e6 * (3.7 + 3.1)).abs() < 1.0);
     }
 
     #[test]

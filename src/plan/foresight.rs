@@ -8,8 +8,12 @@ use super::{
 };
 use crate::ops::chain::Chain;
 
-/// Bands must save so much of the time that whole images take: the model is not better than that.
+/// Bands must save so much of the time that whole images take: the model is not better than that. Less
+/// so where there are images for all threads, and bands only spare them the wait for the last ones.
 const WORTH_IT: f64 = 0.95;
+const WORTH_IT_AT_THE_END: f64 = 0.9;
+/// With so many images for each thread, the wait for the last ones is short.
+const MANY: usize = 4;
 /// Images of which the mean is taken for those to come.
 const MOST_SEEN: usize = 256;
 /// Images to be seen before the rest is foreseen: at least so many, and so many for each thread.
@@ -86,16 +90,17 @@ impl Foresight {
 
     /// Whether an image, one of `images` like it, is done sooner in bands.
     ///
-    /// As long as there is an image for each thread, all of them are busy with whole ones.
+    /// While there are images for each thread, all of them are busy with whole ones; but for the last.
     #[must_use]
     pub fn bands_pay(&self, load: &ImageLoad, images: usize) -> bool {
-        if images >= self.site.threads {
+        if images.is_multiple_of(self.site.threads) || images >= self.site.threads * MANY {
             return false;
         }
+        let worth_it = if images < self.site.threads { WORTH_IT } else { WORTH_IT_AT_THE_END };
         let whole = WholeImages::same(load, images as u64, &self.site).forecast(&self.site);
-        #[expect(clippy::cast_precision_loss, reason = "fewer than threads")]
+        #[expect(clippy::cast_precision_loss, reason = "few")]
         let bands = in_bands(load, &self.site).ns * images as f64;
-        bands < whole.ns * WORTH_IT
+        bands < whole.ns * worth_it
     }
 
     /// Images of which it learned.
@@ -164,6 +169,8 @@ mod tests {
         assert!(pays("blur:ksize=255", 4, 1, true, LINK));
         assert!(pays("blur:ksize=255", 4, 1, false, LINK), "rank 0 encodes meanwhile");
         assert!(!pays("blur:ksize=255", 4, 4, true, LINK), "an image for each");
+        assert!(pays("blur:ksize=255", 4, 5, true, LINK), "three threads would wait for the last");
+        assert!(!pays("blur:ksize=255", 4, 16, true, LINK), "they would not wait for long");
         assert!(!pays("blur:ksize=255", 1, 1, true, LINK), "one thread");
         assert!(!pays("invert", 4, 3, false, LINK / 100.0), "a slow network");
     }
