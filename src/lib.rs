@@ -13,6 +13,7 @@
 //! | [`op_list`] | `mpix ops` |
 //! | [`scaling`] | `mpix plan`: how long a job takes on a cluster, and what holds it up |
 //! | [`ops`] | the ops, their chain, their kernels |
+//! | `simd` | which instructions the CPU has; what compiles kernels for each level |
 //! | [`verify`] | `mpix verify` |
 //! | [`doctor`] | `mpix doctor`: what this machine and the hosts of a hostfile have |
 //! | [`host_list`] | `mpix hosts`: which hosts of a hostfile are up |
@@ -56,6 +57,7 @@ pub mod report;
 pub mod role;
 pub mod scaling;
 pub mod settings;
+mod simd;
 pub mod source;
 pub mod status;
 pub mod transport;

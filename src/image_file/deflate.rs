@@ -5,15 +5,14 @@
 //! compressed ends at a byte's border and refers to nothing before it, so that pieces can be made
 //! anywhere and joined.
 
-/// Bits of a code at the most: four of them fit beside what is left of a byte in 64 bits.
-const MOST_BITS: usize = 12;
+use super::bits::{Bits, Code};
+use super::kernels::deflate::{Codes, Counts, LONGEST_RUN, MOST_BITS, SHORTEST_RUN, count, push};
+use crate::simd::Simd;
+
 /// The symbol that ends a block.
 const END: usize = 256;
 /// Bytes, the end, and lengths of runs.
 const SYMBOLS: usize = 286;
-/// Zeros that are worth a run, and those of the longest one.
-const SHORTEST_RUN: usize = 6;
-const LONGEST_RUN: usize = 258;
 /// The most bits that the code of a block takes, with all that stands before the data.
 const CODE_BITS: usize = 17 + 19 * 3 + (SYMBOLS + 1) * 14;
 /// Zeros in the lengths of a code that its symbol 18 stands for.
@@ -59,63 +58,13 @@ pub(super) fn most_bytes(bytes: usize, blocks: usize) -> usize {
     bytes.saturating_add(bytes / 32).saturating_add(blocks.saturating_mul(CODE_BITS / 8 + 16))
 }
 
-/// Bits, lowest first.
-#[derive(Default)]
-pub(super) struct Bits {
-    /// Written up to `end`; behind it, room.
-    bytes: Vec<u8>,
-    end: usize,
-    word: u64,
-    held: u32,
-}
-
-/// Some bits, and how many.
-#[derive(Clone, Copy, Default)]
-struct Code {
-    bits: u64,
-    count: u32,
-}
-
-impl Code {
-    /// These bits, and those of `next` behind them.
-    #[inline(always)]
-    fn then(self, next: Self) -> Self {
-        Self { bits: self.bits | next.bits << self.count, count: self.count + next.count }
-    }
-}
-
 impl Bits {
-    /// Appends at most 56 bits; there must be room for 8 bytes.
-    #[inline(always)]
-    fn push(&mut self, code: Code) {
-        self.word |= code.bits << self.held;
-        self.held += code.count;
-        self.bytes[self.end..self.end + 8].copy_from_slice(&self.word.to_le_bytes());
-        self.end += (self.held / 8) as usize;
-        self.word >>= self.held & !7;
-        self.held &= 7;
-    }
-
-    fn push_number(&mut self, number: usize, count: u32) {
-        self.push(Code { bits: number as u64, count });
-    }
-
-    fn make_room(&mut self, bits: usize) {
-        self.bytes.resize(self.end + bits / 8 + 16, 0);
-    }
-
-    /// Gives all whole bytes to `out`.
-    fn give(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.bytes[..self.end]);
-        self.end = 0;
-    }
-
     /// Compresses `data`, which is not empty, to a block that is not the last, and gives it to `out`
     /// but for its last bits.
-    pub(super) fn push_block(&mut self, data: &[u8], out: &mut Vec<u8>) {
-        let mut counts = Counts::default();
-        each_part(data, &mut counts);
-        let counts = counts.of_symbols();
+    pub(super) fn push_block(&mut self, simd: Simd, data: &[u8], out: &mut Vec<u8>) {
+        let mut counts = Counts::NONE;
+        count(simd, data, &mut counts);
+        let counts = counts_of_symbols(&counts);
         let lengths = code_lengths(&counts, MOST_BITS);
         let codes = codes(&lengths);
         let total: usize =
@@ -124,8 +73,8 @@ impl Bits {
         let runs: usize = counts[END + 1..].iter().sum();
         self.make_room(total + 6 * runs + CODE_BITS);
         self.push_code(&lengths);
-        each_part(data, &mut Encoder::new(&codes, self));
-        self.push(codes[END]);
+        push(simd, data, &codes_of_data(&codes), self);
+        self.push([codes[END]]);
         self.give(out);
     }
 
@@ -133,7 +82,7 @@ impl Bits {
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         self.make_room(64);
         self.push_number(0, 3);
-        self.push_number(0, (8 - self.held) % 8);
+        self.fill_byte();
         self.push_number(0xFFFF_0000, 32);
         self.give(out);
     }
@@ -159,7 +108,7 @@ impl Bits {
         }
         let codes = codes(&code);
         for (symbol, zeros) in symbols {
-            self.push(codes[symbol]);
+            self.push([codes[symbol]]);
             if symbol == 18 {
                 self.push_number(zeros - LENGTH_RUN.start(), 7);
             }
@@ -181,135 +130,33 @@ fn length_symbols(lengths: &[u8]) -> Vec<(usize, usize)> {
     symbols
 }
 
-/// Takes data as bytes, and runs of the zero before them.
-trait Parts {
-    fn bytes(&mut self, bytes: &[u8]);
-    fn zeros(&mut self, count: usize);
-}
-
-/// Takes data apart.
-#[inline(always)]
-fn each_part(data: &[u8], parts: &mut impl Parts) {
-    let word = |at: usize| data[at..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-    let (mut from, mut at) = (0, 0);
-    while let Some(next) = word(at) {
-        if next != 0 {
-            at += 8;
-            continue;
-        }
-        let above = data[from..at].iter().rev().take_while(|&&byte| byte == 0).count();
-        let start = at - above;
-        at += 8;
-        while word(at) == Some(0) {
-            at += 8;
-        }
-        at += data[at..].iter().take_while(|&&byte| byte == 0).count();
-        // A run repeats the byte before it.
-        parts.bytes(&data[from..=start]);
-        let mut left = at - start - 1;
-        while left >= SHORTEST_RUN {
-            let run = left.min(LONGEST_RUN);
-            parts.zeros(run);
-            left -= run;
-        }
-        from = at - left;
+fn counts_of_symbols(counts: &Counts) -> [usize; SYMBOLS] {
+    let mut symbols = [0; SYMBOLS];
+    symbols[..END].copy_from_slice(&counts.of_bytes());
+    symbols[END] = 1;
+    for (run, &count) in counts.runs.iter().enumerate().skip(SHORTEST_RUN) {
+        symbols[run_symbol(run)] += count;
     }
-    parts.bytes(&data[from..]);
-}
-
-/// How often bytes and runs occur. Equal bytes that follow each other are counted apart, as a
-/// processor need not wait then.
-struct Counts {
-    bytes: [[u32; 256]; 4],
-    runs: [usize; LONGEST_RUN + 1],
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self { bytes: [[0; 256]; 4], runs: [0; LONGEST_RUN + 1] }
-    }
-}
-
-impl Parts for Counts {
-    #[inline(always)]
-    fn bytes(&mut self, bytes: &[u8]) {
-        let (fours, rest) = bytes.as_chunks::<4>();
-        for four in fours {
-            for (counts, &byte) in self.bytes.iter_mut().zip(four) {
-                counts[usize::from(byte)] += 1;
-            }
-        }
-        for &byte in rest {
-            self.bytes[0][usize::from(byte)] += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn zeros(&mut self, count: usize) {
-        self.runs[count] += 1;
-    }
-}
-
-impl Counts {
-    fn of_symbols(&self) -> [usize; SYMBOLS] {
-        let mut counts = [0; SYMBOLS];
-        for bytes in &self.bytes {
-            for (count, &more) in counts.iter_mut().zip(bytes) {
-                *count += more as usize;
-            }
-        }
-        counts[END] = 1;
-        for (run, &count) in self.runs.iter().enumerate().skip(SHORTEST_RUN) {
-            counts[run_symbol(run)] += count;
-        }
-        counts
-    }
+    symbols
 }
 
 fn run_symbol(run: usize) -> usize {
     END + RUNS.partition_point(|&(shortest, _)| shortest <= run)
 }
 
-/// Writes bytes and runs by their codes.
-struct Encoder<'b> {
-    bytes: [Code; 256],
-    runs: [Code; LONGEST_RUN + 1],
-    bits: &'b mut Bits,
-}
-
-impl<'b> Encoder<'b> {
-    fn new(codes: &[Code], bits: &'b mut Bits) -> Self {
-        let mut bytes = [Code::default(); 256];
-        bytes.copy_from_slice(&codes[..END]);
-        let mut runs = [Code::default(); LONGEST_RUN + 1];
-        for (run, code) in runs.iter_mut().enumerate().skip(SHORTEST_RUN) {
-            let symbol = run_symbol(run);
-            let (shortest, more) = RUNS[symbol - END - 1];
-            let longer = Code { bits: (run - shortest) as u64, count: more };
-            // Behind it, the one bit of the one distance.
-            *code = codes[symbol].then(longer).then(Code { bits: 0, count: 1 });
-        }
-        Self { bytes, runs, bits }
+/// The codes of bytes and runs.
+fn codes_of_data(codes: &[Code]) -> Codes {
+    let mut runs = [Code::default(); LONGEST_RUN + 1];
+    for (run, code) in runs.iter_mut().enumerate().skip(SHORTEST_RUN) {
+        let symbol = run_symbol(run);
+        let (shortest, more) = RUNS[symbol - END - 1];
+        let longer = Code { bits: (run - shortest) as u64, count: more };
+        // Behind it, the one bit of the one distance.
+        *code = codes[symbol].then(longer).then(Code { bits: 0, count: 1 });
     }
-}
-
-impl Parts for Encoder<'_> {
-    #[inline(always)]
-    fn bytes(&mut self, bytes: &[u8]) {
-        let (fours, rest) = bytes.as_chunks::<4>();
-        for four in fours {
-            let [a, b, c, d] = four.map(|byte| self.bytes[usize::from(byte)]);
-            self.bits.push(a.then(b).then(c.then(d)));
-        }
-        for &byte in rest {
-            self.bits.push(self.bytes[usize::from(byte)]);
-        }
-    }
-
-    #[inline(always)]
-    fn zeros(&mut self, count: usize) {
-        self.bits.push(self.runs[count]);
-    }
+    let mut bytes = [Code::default(); END];
+    bytes.copy_from_slice(&codes[..END]);
+    Codes::new(&bytes, runs)
 }
 
 /// How long the code of each symbol is, at most `most`, so that what occurs often has a short one;
@@ -396,7 +243,7 @@ mod tests {
     fn compressed(blocks: &[&[u8]]) -> Vec<u8> {
         let (mut bits, mut file) = (Bits::default(), Vec::new());
         for block in blocks {
-            bits.push_block(block, &mut file);
+            bits.push_block(Simd::detect(), block, &mut file);
         }
         bits.end(&mut file);
         let length = file.len();

@@ -24,6 +24,7 @@
 //!
 //! A profile for grays is dropped where they are written as colours.
 
+mod bits;
 mod bmp;
 mod bounded;
 mod decode;
@@ -35,6 +36,7 @@ mod jpeg;
 mod jpeg_pieces;
 mod jpeg_segments;
 mod jpeg_slices;
+mod kernels;
 mod libjpeg;
 mod limits;
 mod memory;
@@ -43,7 +45,6 @@ mod opened;
 mod orientation;
 mod pieces;
 mod png;
-mod png_filter;
 mod png_rows;
 mod png_writer;
 mod pnm;

@@ -13,6 +13,7 @@ use super::{
     EncodeOptions, Format, Metadata, jpeg, jpeg_pieces, jpeg_segments, memory, pnm, tiff_header,
 };
 use crate::error::ImageError;
+use crate::simd::Simd;
 
 /// The most pixels of a JPEG without restart markers, which has OpenCV's bytes.
 const JPEG_WHOLE: usize = 1 << 27;
@@ -119,8 +120,14 @@ impl Pieces {
             }
             Kind::Png => {
                 let size = (width, channels);
-                let sum = png_writer::append_pieces(pixels, size, first_row == 0, encoded)
-                    .map_err(|error| unfit(self.format(), &error))?;
+                let sum = png_writer::append_pieces(
+                    Simd::detect(),
+                    pixels,
+                    size,
+                    first_row == 0,
+                    encoded,
+                )
+                .map_err(|error| unfit(self.format(), &error))?;
                 encoded.extend(sum.to_bytes());
                 Ok(())
             }

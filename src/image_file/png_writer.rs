@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 
-use super::deflate::{self, Bits};
-use super::png_filter::filter;
+use super::bits::Bits;
+use super::deflate;
+use super::kernels::png_filter::filter;
+use crate::simd::Simd;
 
 /// Bytes of pixels in a piece, about: the first row of each is filtered without the row above.
 const PIECE_BYTES: usize = 1 << 20;
@@ -127,6 +129,7 @@ pub(super) fn header(
 /// Encodes pieces: `pixels` are whole ones, those from the first row on if `is_first`. Gives the sum of
 /// what they were before compression.
 pub(super) fn append_pieces(
+    simd: Simd,
     pixels: &[u8],
     (width, channels): (usize, usize),
     is_first: bool,
@@ -146,11 +149,11 @@ pub(super) fn append_pieces(
                 block.resize(rows.len() + rows.len() / row_bytes, 0);
                 let filtered = block.chunks_exact_mut(row_bytes + 1);
                 for (row, filtered) in rows.chunks_exact(row_bytes).zip(filtered) {
-                    filter(row, above, channels, filtered, &mut other);
+                    filter(simd, row, above, channels, filtered, &mut other);
                     above = Some(row);
                 }
                 sum = sum.then(Sum::of(&block));
-                bits.push_block(&block, chunk);
+                bits.push_block(simd, &block, chunk);
             }
             bits.end(chunk);
             Ok(())
@@ -218,7 +221,8 @@ mod tests {
         let (width, piece) = (1000, piece_rows(1000) * 1000);
         let (mut file, mut sum) = (Vec::new(), Sum::START);
         for (index, rows) in pixels.chunks(piece).enumerate() {
-            let own = append_pieces(rows, (width, 1), index == 0, &mut file).unwrap();
+            let own =
+                append_pieces(Simd::detect(), rows, (width, 1), index == 0, &mut file).unwrap();
             sum = sum.then(own);
         }
         file.extend(end(sum).unwrap());
@@ -247,7 +251,8 @@ mod tests {
         for width in [1, 2, 100, 30_000, 300_000] {
             let (row, mut file) = (width * 3, Vec::new());
             let rows = noise.len() / row;
-            append_pieces(&noise[..rows * row], (width, 3), true, &mut file).unwrap();
+            append_pieces(Simd::detect(), &noise[..rows * row], (width, 3), true, &mut file)
+                .unwrap();
             assert!(file.len() <= most_bytes(rows, row), "{width}: {}", file.len());
         }
     }

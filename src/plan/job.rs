@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::UsageError;
 use crate::image_file::{self, DecodeOptions, EncodeOptions, Format, Header, Pieces};
 use crate::ops::OpSpec;
+use crate::ops::Simd;
 use crate::ops::chain::Chain;
-use crate::ops::kernels::Simd;
 use crate::settings::RunSettings;
 
 /// Changes whenever mpix makes other bytes of the same input and settings.

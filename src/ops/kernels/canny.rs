@@ -3,9 +3,9 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-use super::kernel;
+use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
-use super::{chunk_starts, lanes, lanes_mut, vectors};
+use crate::simd::{chunk_starts, lanes, lanes_mut, vectors};
 
 /// tan(22.5°) in units of 2^-15.
 const TANGENT: u16 = 13573;

@@ -4,9 +4,9 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::{chunk_starts, kernel, lanes};
+use crate::simd::{chunk_starts, kernel, lanes};
 #[cfg(target_arch = "x86_64")]
-use super::{lanes_mut, vectors};
+use crate::simd::{lanes_mut, vectors};
 
 /// Values summed at once, few enough for the sums to stay in registers.
 const LANES: usize = 32;

@@ -3,9 +3,11 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-use super::kernel;
 #[cfg(target_arch = "x86_64")]
-use super::{lanes, point, vectors};
+use super::point;
+use crate::simd::kernel;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{lanes, vectors};
 
 kernel! {
     /// Writes the luma of each pixel: BT.601 weights in units of 2^-15, rounded half up.
@@ -177,8 +179,8 @@ fn luma_of_8(rgb: &[u8; 24]) -> __m256i {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Simd;
     use super::*;
+    use crate::simd::Simd;
 
     #[test]
     fn every_colour_at_every_level() {

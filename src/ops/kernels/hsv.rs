@@ -3,9 +3,9 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-use super::kernel;
+use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
-use super::{lanes, vectors};
+use crate::simd::{lanes, vectors};
 
 /// 1.5 · 2^23: adding it to a number below 2^22 leaves no fraction, rounded half to even.
 const ROUND: f32 = 12_582_912.0;
@@ -299,8 +299,8 @@ fn hue_of_256(plus_and_minus: __m256i, turned: __m256i, low: __m256i, high: __m2
 
 #[cfg(test)]
 mod tests {
-    use super::super::Simd;
     use super::*;
+    use crate::simd::Simd;
 
     #[test]
     fn single_precision_quotients_round_as_exact_ones() {

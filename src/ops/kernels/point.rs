@@ -1,8 +1,8 @@
 //! Values made from one value.
 
-use super::kernel;
+use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
-use super::vectors;
+use crate::simd::vectors;
 
 kernel! {
     /// Writes `255 - value`.
@@ -141,8 +141,8 @@ kernel! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Simd;
     use super::*;
+    use crate::simd::Simd;
 
     /// Every value at every place of a vector.
     fn values() -> Vec<u8> {

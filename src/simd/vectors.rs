@@ -7,7 +7,7 @@ use super::lanes;
 /// 16 bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn load_16(bytes: &[u8; 16]) -> __m128i {
+pub(crate) fn load_16(bytes: &[u8; 16]) -> __m128i {
     // SAFETY: the reference holds 16 bytes; no alignment is asked for.
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
@@ -15,7 +15,7 @@ pub(super) fn load_16(bytes: &[u8; 16]) -> __m128i {
 /// 32 bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn load_32(bytes: &[u8; 32]) -> __m256i {
+pub(crate) fn load_32(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: the reference holds 32 bytes; no alignment is asked for.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
@@ -23,7 +23,7 @@ pub(super) fn load_32(bytes: &[u8; 32]) -> __m256i {
 /// Writes 32 bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn store_32(vector: __m256i, out: &mut [u8; 32]) {
+pub(crate) fn store_32(vector: __m256i, out: &mut [u8; 32]) {
     // SAFETY: the reference holds 32 bytes; no alignment is asked for.
     unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), vector) }
 }
@@ -31,30 +31,81 @@ pub(super) fn store_32(vector: __m256i, out: &mut [u8; 32]) {
 /// 64 bytes.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load_64(bytes: &[u8; 64]) -> __m512i {
+pub(crate) fn load_64(bytes: &[u8; 64]) -> __m512i {
     // SAFETY: the reference holds 64 bytes; no alignment is asked for.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// A mask of the first `count` of 64 bytes.
+#[inline(always)]
+pub(crate) fn first_of_64(count: usize) -> u64 {
+    if count < 64 { !(u64::MAX << count) } else { u64::MAX }
+}
+
+/// At most 64 bytes, and zeros behind them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(crate) fn load_some(bytes: &[u8]) -> __m512i {
+    // SAFETY: the mask leaves out what is behind the slice.
+    unsafe { _mm512_maskz_loadu_epi8(first_of_64(bytes.len()), bytes.as_ptr().cast()) }
 }
 
 /// 192 bytes.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load_192(bytes: &[u8; 192]) -> [__m512i; 3] {
+pub(crate) fn load_192(bytes: &[u8; 192]) -> [__m512i; 3] {
     [load_64(lanes(bytes, 0)), load_64(lanes(bytes, 64)), load_64(lanes(bytes, 128))]
 }
 
 /// Writes 64 bytes.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn store_64(vector: __m512i, out: &mut [u8; 64]) {
+pub(crate) fn store_64(vector: __m512i, out: &mut [u8; 64]) {
     // SAFETY: the reference holds 64 bytes; no alignment is asked for.
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), vector) }
+}
+
+/// The numbers of a vector.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn numbers_4(vector: __m256i) -> [u64; 4] {
+    let mut numbers = [0; 4];
+    // SAFETY: the array holds 32 bytes; no alignment is asked for.
+    unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), vector) };
+    numbers
+}
+
+/// The numbers of a vector.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn numbers_8(vector: __m512i) -> [u64; 8] {
+    let mut numbers = [0; 8];
+    // SAFETY: the array holds 64 bytes; no alignment is asked for.
+    unsafe { _mm512_storeu_si512(numbers.as_mut_ptr().cast(), vector) };
+    numbers
+}
+
+/// Writes 8 numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn store_numbers_8(vector: __m512i, out: &mut [u64; 8]) {
+    // SAFETY: the reference holds 64 bytes; no alignment is asked for.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), vector) };
+}
+
+/// Writes the lowest byte of 8 numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn store_low_8(vector: __m512i, out: &mut [u8; 8]) {
+    let low = _mm512_cvtepi64_epi8(vector);
+    // SAFETY: the reference holds 8 bytes; no alignment is asked for.
+    unsafe { _mm_storel_epi64(out.as_mut_ptr().cast(), low) };
 }
 
 /// 16 words.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn load_words_16(words: &[i16; 16]) -> __m256i {
+pub(crate) fn load_words_16(words: &[i16; 16]) -> __m256i {
     // SAFETY: the reference holds 32 bytes; no alignment is asked for.
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
@@ -62,7 +113,7 @@ pub(super) fn load_words_16(words: &[i16; 16]) -> __m256i {
 /// Writes 32 words.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn store_words_32(vectors: [__m256i; 2], out: &mut [i16; 32]) {
+pub(crate) fn store_words_32(vectors: [__m256i; 2], out: &mut [i16; 32]) {
     let [left, right] = out.as_chunks_mut::<16>().0 else { unreachable!() };
     // SAFETY: each reference holds 32 bytes; no alignment is asked for.
     unsafe {
@@ -74,7 +125,7 @@ pub(super) fn store_words_32(vectors: [__m256i; 2], out: &mut [i16; 32]) {
 /// 32 words.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load_words_32(words: &[i16; 32]) -> __m512i {
+pub(crate) fn load_words_32(words: &[i16; 32]) -> __m512i {
     // SAFETY: the reference holds 64 bytes; no alignment is asked for.
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
@@ -82,7 +133,7 @@ pub(super) fn load_words_32(words: &[i16; 32]) -> __m512i {
 /// Writes 64 words.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn store_words_64(vectors: [__m512i; 2], out: &mut [i16; 64]) {
+pub(crate) fn store_words_64(vectors: [__m512i; 2], out: &mut [i16; 64]) {
     let [left, right] = out.as_chunks_mut::<32>().0 else { unreachable!() };
     // SAFETY: each reference holds 64 bytes; no alignment is asked for.
     unsafe {
@@ -93,7 +144,7 @@ pub(super) fn store_words_64(vectors: [__m512i; 2], out: &mut [i16; 64]) {
 
 /// Asks for the cache line at `place` of `row`, or near its end.
 #[inline(always)]
-pub(super) fn prefetch(row: &[u8], place: usize) {
+pub(crate) fn prefetch(row: &[u8], place: usize) {
     // SAFETY: nothing is read; any address will do.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(place).cast()) };
 }
@@ -101,7 +152,7 @@ pub(super) fn prefetch(row: &[u8], place: usize) {
 /// A table of bytes in four vectors.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load_table(table: &[u8; 256]) -> [__m512i; 4] {
+pub(crate) fn load_table(table: &[u8; 256]) -> [__m512i; 4] {
     let [first, second, third, fourth] = table.as_chunks::<64>().0 else { unreachable!() };
     [load_64(first), load_64(second), load_64(third), load_64(fourth)]
 }
@@ -109,7 +160,7 @@ pub(super) fn load_table(table: &[u8; 256]) -> [__m512i; 4] {
 /// What a table holds for each of 64 values.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(super) fn look_up_64(values: __m512i, table: [__m512i; 4]) -> __m512i {
+pub(crate) fn look_up_64(values: __m512i, table: [__m512i; 4]) -> __m512i {
     let [first, second, third, fourth] = table;
     let low = _mm512_permutex2var_epi8(first, values, second);
     let high = _mm512_permutex2var_epi8(third, values, fourth);
@@ -120,7 +171,7 @@ pub(super) fn look_up_64(values: __m512i, table: [__m512i; 4]) -> __m512i {
 /// all parts before it.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn table_steps(table: &[u8; 256]) -> [__m256i; 16] {
+pub(crate) fn table_steps(table: &[u8; 256]) -> [__m256i; 16] {
     let parts = table.as_chunks::<16>().0;
     std::array::from_fn(|index| {
         let part = parts[index];
@@ -139,7 +190,7 @@ pub(super) fn table_steps(table: &[u8; 256]) -> [__m256i; 16] {
 /// What a table holds for each of 32 values.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn look_up_32(values: __m256i, steps: &[__m256i; 16]) -> __m256i {
+pub(crate) fn look_up_32(values: __m256i, steps: &[__m256i; 16]) -> __m256i {
     let sixteen = _mm256_set1_epi8(16);
     // A byte under 0 gives 0, any other one the entry of its low four bits.
     let mut low = values;
@@ -167,7 +218,7 @@ const fn pixel_at(place: usize) -> (usize, u8) {
 /// Writes 64 pixels of the three channels.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(super) fn interleave_192(channels: [__m512i; 3], out: &mut [u8; 192]) {
+pub(crate) fn interleave_192(channels: [__m512i; 3], out: &mut [u8; 192]) {
     /// For each vector of the result, where its bytes come from: first of the channels 0 and 1, then
     /// of those and channel 2.
     const PLACES: [[[u8; 64]; 2]; 3] = {
@@ -192,7 +243,7 @@ pub(super) fn interleave_192(channels: [__m512i; 3], out: &mut [u8; 192]) {
 /// The three channels of 64 pixels.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(super) fn deinterleave_192(pixels: [__m512i; 3]) -> [__m512i; 3] {
+pub(crate) fn deinterleave_192(pixels: [__m512i; 3]) -> [__m512i; 3] {
     /// For each channel, where its bytes come from: first of the first 128 bytes, then of those and
     /// the last 64.
     const PLACES: [[[u8; 64]; 2]; 3] = {
@@ -219,7 +270,7 @@ pub(super) fn deinterleave_192(pixels: [__m512i; 3]) -> [__m512i; 3] {
 /// The three channels of 32 pixels.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn deinterleave_96(pixels: &[u8; 96]) -> [__m256i; 3] {
+pub(crate) fn deinterleave_96(pixels: &[u8; 96]) -> [__m256i; 3] {
     /// For each channel, which bytes come from the second and the last third of 16 pixels, and where
     /// its values then stand.
     const MASKS_AND_ORDERS: [[[u8; 32]; 3]; 3] = {
@@ -262,7 +313,7 @@ pub(super) fn deinterleave_96(pixels: &[u8; 96]) -> [__m256i; 3] {
 /// Writes 32 pixels of the three channels.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn interleave_96(channels: [__m256i; 3], out: &mut [u8; 96]) {
+pub(crate) fn interleave_96(channels: [__m256i; 3], out: &mut [u8; 96]) {
     /// For each channel, the order of 16 values in which each stands at its place in a vector of the
     /// result; and for each vector of the result, which bytes come from the channels 1 and 2.
     const ORDERS_AND_MASKS: ([[u8; 32]; 3], [[[u8; 32]; 2]; 3]) = {
@@ -301,7 +352,7 @@ pub(super) fn interleave_96(channels: [__m256i; 3], out: &mut [u8; 96]) {
 /// first four in the first vector, the next in the second and so on.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn load_columns(rows: [&[u8]; 4], start: usize) -> [__m512i; 4] {
+pub(crate) fn load_columns(rows: [&[u8]; 4], start: usize) -> [__m512i; 4] {
     let [first, second, third, fourth] = rows;
     let (first, second) = (load_64(lanes(first, start)), load_64(lanes(second, start)));
     let (third, fourth) = (load_64(lanes(third, start)), load_64(lanes(fourth, start)));

@@ -1,0 +1,11 @@
+//! Loops over the bytes of files ([`crate::simd`] compiles them for each level).
+
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "calls of functions for instructions that were detected")
+)]
+
+pub(super) mod deflate;
+pub(super) mod png_filter;
+#[cfg(target_arch = "x86_64")]
+mod staged;
