@@ -50,7 +50,7 @@ impl Chunks {
     }
 
     /// Bytes of a chunk, decoded.
-    pub(super) fn chunk_bytes(&self) -> u64 {
+    fn chunk_bytes(&self) -> u64 {
         let (width, height) = (u64::from(self.chunk.0), u64::from(self.chunk.1));
         width.saturating_mul(height).saturating_mul(self.pixel_bytes as u64)
     }

@@ -59,7 +59,8 @@ impl Cut {
         let is_tiles = decoder.get_chunk_type() == ChunkType::Tile;
         let mut fields = Vec::new();
         for tag in SHORTS {
-            if let Some(values) = decoder.find_tag_unsigned_vec(tag).ok()? {
+            if let Some(values) = decoder.find_tag_unsigned_vec::<u16>(tag).ok()? {
+                let values: Vec<u64> = values.into_iter().map(u64::from).collect();
                 fields.push((tag, Kind::Short, values));
             }
         }
@@ -83,7 +84,7 @@ impl Cut {
         if offsets.len() != across * down || lengths.len() != offsets.len() {
             return None;
         }
-        let number = |tag| fields.iter().find(|field| field.0 == tag).map(|field| field.2[0]);
+        let number = |tag| fields.iter().find(|field| field.0 == tag)?.2.first().copied();
         let samples = number(Tag::SamplesPerPixel).unwrap_or(1);
         let sample_bytes = if chunks.is_deep { 2 } else { 1 };
         let area = u64::from(wide).saturating_mul(high.into());

@@ -26,7 +26,7 @@ use super::reading::Reading;
 use crate::error::BugError;
 use crate::image_file::{EncodeOptions, Pieces};
 use crate::ops::chain::Round;
-use crate::plan::{Flow, ImageShape, Piece, PixelCost, flows, slices_pay};
+use crate::plan::{Flow, ImageShape, Piece, flows};
 use crate::transport::message::{BandHeader, Message, RankTimes, ToRank, microseconds};
 
 /// A message, and the rank that it is for.
@@ -112,11 +112,8 @@ impl BandImage {
         let result = (width, height, self.reading.chain.output_channels(channels));
         self.pieces = Pieces::new(result, &self.options);
         let piece = self.pieces.as_ref().map(Piece::of);
-        self.shape = ImageShape { width, height, channels, piece, ..self.shape };
+        self.shape = ImageShape { width, height, channels, piece, unit_rows, ..self.shape };
         let Reading { chain, cluster, job, .. } = &*self.reading;
-        let cost = PixelCost::expected(&self.shape, chain);
-        self.shape.unit_rows =
-            unit_rows.filter(|_| slices_pay(&self.shape, &cost, cluster.threads()));
         let hold = cluster.rank0_hold();
         self.flows = flows(&self.shape, chain, (cluster, hold), job.settings.band_rows);
         self.start_round(0, (width, height, channels), Input::Read(VecDeque::new()));

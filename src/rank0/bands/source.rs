@@ -70,6 +70,8 @@ pub(crate) struct Source {
     /// What rank 0 saw of it.
     pub(crate) seen: FileSeen,
     pub(crate) options: DecodeOptions,
+    /// Whether ranks are to decode it, if it can be cut.
+    pub(crate) in_slices: bool,
     pub(crate) events: Sender<Event>,
 }
 
@@ -84,13 +86,13 @@ impl Source {
 
     /// None if nobody asks for all rows.
     fn read_all(self, orders: &Receiver<Order>) -> Result<Option<Ended>, ImageError> {
-        let Self { image, file, seen, options, events } = self;
+        let Self { image, file, seen, options, in_slices, events } = self;
         let same_file = file.try_clone().map_err(ImageError::Unreadable)?;
         // Rank 0 hears of it when it is there to hear.
         let say = |what| _ = events.send(Event::Source(image, what));
         let mut time = Duration::ZERO;
         say(FromSource::Works);
-        let (mut rows, opened) = timed(&mut time, || Rows::open(file, options))?;
+        let (mut rows, opened) = timed(&mut time, || Rows::open(file, options, in_slices))?;
         let plain_from = rows.plain_from().filter(|&start| start <= seen.bytes);
         let mut passing =
             plain_from.map(|start| Passing::begin(&same_file, start, seen.bytes)).transpose()?;
@@ -176,9 +178,18 @@ struct Rows {
 }
 
 impl Rows {
-    fn open(file: File, options: DecodeOptions) -> Result<(Self, Opened), ImageError> {
+    fn open(
+        file: File,
+        options: DecodeOptions,
+        in_slices: bool,
+    ) -> Result<(Self, Opened), ImageError> {
+        let slicer = if in_slices {
+            Slicer::open(file.try_clone().map_err(ImageError::Unreadable)?, &options)?
+        } else {
+            None
+        };
         let mut rows = Self {
-            slicer: Slicer::open(file.try_clone().map_err(ImageError::Unreadable)?, &options)?,
+            slicer,
             file,
             options,
             reader: None,

@@ -10,6 +10,7 @@ use super::Run;
 use super::results::unknown_image;
 use crate::error::{BugError, Error, FailureKind, ImageError, with_causes};
 use crate::hash::ContentHash;
+use crate::plan::{PixelCost, slices_pay};
 use crate::rank0::Event;
 use crate::rank0::bands::{BandImage, Ended, ForSink, Freed, FromSource, Opened, Sink, Source};
 use crate::rank0::reading::{Content, Loaded, Reading};
@@ -25,8 +26,11 @@ impl Run<'_> {
         let (bands, orders) = BandImage::new(image, parts, Arc::clone(&self.reading));
         let name = self.entries[image].input.display().to_string();
         self.in_bands.push(bands);
-        let (options, events) = (self.reading.job.work.decode, self.desk.to_events.clone());
-        let source = Source { image, file, seen: loaded.seen, options, events };
+        let Reading { job, chain, cluster, .. } = &*self.reading;
+        let cost = PixelCost::expected(&loaded.shape, chain);
+        let in_slices = slices_pay(&loaded.shape, &cost, cluster.threads());
+        let (options, events) = (job.work.decode, self.desk.to_events.clone());
+        let source = Source { image, file, seen: loaded.seen, options, in_slices, events };
         self.readers.add_alone(name, move || source.read(&orders));
     }
 
