@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernels::blur::{ROW_SLACK, ROWS, column_sums, join_row, row_sums, split_row};
+use super::kernels::blur::{ROWS, Weights, column_sums, join_row, row_sums, split_row};
 use super::padding::PaddedRow;
 use super::{Kind, Op, OpEntry, Parameter, Simd, Step, gaussian};
 use crate::band::{Band, BandMut, rows_around};
@@ -35,7 +35,7 @@ pub(super) const OP: OpEntry = OpEntry {
 #[derive(Debug)]
 pub(super) struct Blur {
     /// From one end to the other, in units of 1/256; the ends are not 0.
-    weights: Vec<u16>,
+    weights: Weights,
     simd: Simd,
 }
 
@@ -46,7 +46,7 @@ impl Blur {
         let zeros = weights.iter().take_while(|weight| **weight == 0).count();
         weights.truncate(size - zeros);
         weights.drain(..zeros);
-        Self { weights, simd }
+        Self { weights: Weights::new(weights), simd }
     }
 
     fn radius(&self) -> usize {
@@ -79,7 +79,7 @@ impl Op for Blur {
     fn write_rows(&self, input: Band<'_>, rows: Range<usize>, out: &mut BandMut<'_>) {
         let (width, radius) = (input.width(), self.radius());
         let mut sums = std::array::from_fn(|_| vec![0; input.stride()]);
-        let padded = PaddedRow::new(width, 1, radius, radius + ROW_SLACK);
+        let padded = PaddedRow::new(width, 1, radius, radius);
         let mut planes = [padded.clone(), padded.clone(), padded];
         let mut blurred = [vec![0; width], vec![0; width], vec![0; width]];
         for first in rows.clone().step_by(ROWS) {

@@ -9,7 +9,8 @@ use crate::band::{Band, BandMut, Window};
 
 /// Bytes of the rows that one strip of one op should hold: a part of a core's L2 cache.
 const STRIP_BYTES: usize = 160 * 1024;
-/// Fewer rows would spend too much on what each call of an op sets up.
+/// A strip has a multiple of so many: fewer would spend too much on what each call of an op sets up, and
+/// blur makes four at once.
 const STRIP_ROWS: usize = 8;
 
 /// Cuts rows that have at most `row_bytes` bytes on their way into strips that stay in cache.
@@ -17,7 +18,7 @@ pub(super) fn strips(
     rows: Range<usize>,
     row_bytes: usize,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
-    let strip = (STRIP_BYTES / row_bytes.max(1)).max(STRIP_ROWS);
+    let strip = (STRIP_BYTES / row_bytes.max(1)).max(1).next_multiple_of(STRIP_ROWS);
     rows.clone().step_by(strip).map(move |start| start..(start + strip).min(rows.end))
 }
 

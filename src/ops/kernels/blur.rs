@@ -14,31 +14,53 @@ const ROW_LANES: usize = 32;
 /// Rows that are made at once.
 pub(in crate::ops) const ROWS: usize = 4;
 
-/// Values behind those that [`row_sums`] needs, of which it makes no use but which must be there.
-pub(in crate::ops) const ROW_SLACK: usize = 33;
-
 /// Half a unit, and the 2^15 by which each sum is less; all weights are 256.
 const ROUND: i32 = (1 << 15) + (256 << 15);
 
-/// The most weights there are.
-#[cfg(target_arch = "x86_64")]
-const MAX_WEIGHTS: usize = 255;
+/// Weights that are the same from either end and sum up to 256, an odd number of them.
+#[derive(Debug)]
+pub(in crate::ops) struct Weights {
+    each: Vec<u16>,
+    /// For rows, two by two, or four by four.
+    #[cfg(target_arch = "x86_64")]
+    of_rows: (Vec<[[u8; 2]; ROWS]>, Vec<[[u8; 4]; ROWS]>),
+    /// For values in a row.
+    #[cfg(target_arch = "x86_64")]
+    twos: Vec<Twos>,
+}
+
+impl Weights {
+    pub(in crate::ops) fn new(each: Vec<u16>) -> Self {
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            of_rows: (weights_of_rows(&each), weights_of_rows(&each)),
+            #[cfg(target_arch = "x86_64")]
+            twos: twos_of_weights(&each),
+            each,
+        }
+    }
+
+    pub(in crate::ops) fn len(&self) -> usize {
+        self.each.len()
+    }
+}
 
 kernel! {
     /// Writes [`ROWS`] rows, each the weighted sum of as many rows as there are weights, the first
-    /// from the first of `rows` on; less 2^15. The weights sum up to 256, so that a sum fits.
-    fn column_sums(rows: &[&[u8]], weights: &[u16], sums: &mut [Vec<i16>; ROWS]) {
-        column_sums_in_pairs(rows, weights, sums);
+    /// from the first of `rows` on; less 2^15, so that it fits.
+    fn column_sums(rows: &[&[u8]], weights: &Weights, sums: &mut [Vec<i16>; ROWS]) {
+        column_sums_in_pairs(rows, &weights.each, sums);
     }
     avx2 {
         let len = sums[0].len();
         // Two products at a time are summed in 16 bits with a sign.
-        if len < 32 || weights.len() < 2 || weights.windows(2).any(|two| two[0] + two[1] > 128) {
-            return column_sums_in_pairs(rows, weights, sums);
+        let each = &weights.each;
+        if len < 32 || each.len() < 2 || each.windows(2).any(|two| two[0] + two[1] > 128) {
+            return column_sums_in_pairs(rows, each, sums);
         }
-        let (rows, twos) = (groups_of_rows(rows), weights_of_rows(weights));
+        let rows = groups_of_rows(rows);
         for start in chunk_starts(len, 32) {
-            let found = column_sums_256(&rows, &twos, start);
+            let found = column_sums_256(&rows, &weights.of_rows.0, start);
             for (row, found) in sums.iter_mut().zip(found) {
                 vectors::store_words_32(found, lanes_mut(row, start));
             }
@@ -47,12 +69,12 @@ kernel! {
     avx512 {
         let len = sums[0].len();
         // Weights have 8 bits with a sign.
-        if len < 64 || weights.iter().any(|weight| *weight > 127) {
-            return column_sums_in_pairs(rows, weights, sums);
+        if len < 64 || weights.each.iter().any(|weight| *weight > 127) {
+            return column_sums_in_pairs(rows, &weights.each, sums);
         }
-        let (rows, fours) = (groups_of_rows(rows), weights_of_rows(weights));
+        let rows = groups_of_rows(rows);
         for start in chunk_starts(len, 64) {
-            let found = column_sums_512(&rows, &fours, start);
+            let found = column_sums_512(&rows, &weights.of_rows.1, start);
             for (row, found) in sums.iter_mut().zip(found) {
                 vectors::store_words_64(found, lanes_mut(row, start));
             }
@@ -100,29 +122,27 @@ fn column_sum<const N: usize>(rows: &[&[u8]], weights: &[u16], start: usize) -> 
 
 kernel! {
     /// Writes the weighted sum of as many values from each of `sums` on as there are weights, in
-    /// units of 2^-16, rounded half up; `sums` are less by 2^15 than they should be, and
-    /// [`ROW_SLACK`] more than that takes.
-    fn row_sums(sums: &[i16], weights: &[u16], out: &mut [u8]) {
-        row_sums_in_pairs(sums, weights, out);
+    /// units of 2^-16, rounded half up; `sums` are less by 2^15 than they should be.
+    fn row_sums(sums: &[i16], weights: &Weights, out: &mut [u8]) {
+        row_sums_in_pairs(sums, &weights.each, out);
     }
     avx2 {
         if out.len() < 32 {
-            return row_sums_in_pairs(sums, weights, out);
+            return row_sums_in_pairs(sums, &weights.each, out);
         }
-        let (twos, pairs) = twos_of_weights(weights);
         for start in chunk_starts(out.len(), 32) {
-            let found = row_sums_256(sums, &twos[..pairs], start);
+            let found = row_sums_256(sums, &weights.twos, start);
             vectors::store_32(found, lanes_mut(out, start));
         }
     }
     avx512 {
-        if out.len() < 64 {
-            return row_sums_in_pairs(sums, weights, out);
+        if out.len() < 128 {
+            return row_sums_in_pairs(sums, &weights.each, out);
         }
-        let (twos, pairs) = twos_of_weights(weights);
-        for start in chunk_starts(out.len(), 64) {
-            let found = row_sums_512(sums, &twos[..pairs], start);
-            vectors::store_64(found, lanes_mut(out, start));
+        for start in chunk_starts(out.len(), 128) {
+            let [left, right] = row_sums_512(sums, &weights.twos, start);
+            vectors::store_64(left, lanes_mut(out, start));
+            vectors::store_64(right, lanes_mut(out, start + 64));
         }
     }
 }
@@ -245,81 +265,75 @@ fn column_sums_512(
     packed
 }
 
-/// The weights two by two, and how many twos they are.
+/// The weights with which two neighbours in a row, the first at an even distance, enter the sum for an
+/// even place, and the one for the odd place behind it.
 #[cfg(target_arch = "x86_64")]
-fn twos_of_weights(weights: &[u16]) -> ([i32; MAX_WEIGHTS.div_ceil(2)], usize) {
-    let mut twos = [0; MAX_WEIGHTS.div_ceil(2)];
-    for (two, weights) in twos.iter_mut().zip(weights.chunks(2)) {
-        let second = weights.get(1).map_or(0, |weight| i32::from(*weight));
-        *two = i32::from(weights[0]) | second << 16;
-    }
-    (twos, weights.len().div_ceil(2))
+#[derive(Clone, Copy, Debug)]
+struct Twos {
+    even: i32,
+    odd: i32,
+}
+
+/// The weights two by two.
+#[cfg(target_arch = "x86_64")]
+fn twos_of_weights(weights: &[u16]) -> Vec<Twos> {
+    let weight = |at: Option<usize>| {
+        i32::from(at.and_then(|at| weights.get(at)).map_or(0, |weight| *weight))
+    };
+    let two = |at: usize| {
+        let first = weight(Some(at));
+        let (even, odd) =
+            (first | weight(Some(at + 1)) << 16, weight(at.checked_sub(1)) | first << 16);
+        Twos { even, odd }
+    };
+    (0..weights.len()).step_by(2).map(two).collect()
 }
 
 /// 32 values.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2")]
-fn row_sums_256(sums: &[i16], twos: &[i32], start: usize) -> __m256i {
-    // From even places on, and from odd ones.
-    let mut totals = [_mm256_set1_epi32(ROUND); 4];
-    for (index, weights) in twos.iter().enumerate() {
-        let weights = _mm256_set1_epi32(*weights);
-        let at: &[i16; 33] = lanes(sums, start + 2 * index);
-        let windows = [
-            vectors::load_words_16(lanes(at, 0)),
-            vectors::load_words_16(lanes(at, 1)),
-            vectors::load_words_16(lanes(at, 16)),
-            vectors::load_words_16(lanes(at, 17)),
-        ];
-        for (total, window) in totals.iter_mut().zip(windows) {
-            *total = _mm256_add_epi32(*total, _mm256_madd_epi16(window, weights));
+fn row_sums_256(sums: &[i16], twos: &[Twos], start: usize) -> __m256i {
+    let [mut even, mut odd] = [[_mm256_set1_epi32(ROUND); 2]; 2];
+    for (index, twos) in twos.iter().enumerate() {
+        let weights = [_mm256_set1_epi32(twos.even), _mm256_set1_epi32(twos.odd)];
+        let at: &[i16; 32] = lanes(sums, start + 2 * index);
+        let windows = [vectors::load_words_16(lanes(at, 0)), vectors::load_words_16(lanes(at, 16))];
+        for ((even, odd), window) in even.iter_mut().zip(&mut odd).zip(windows) {
+            *even = _mm256_add_epi32(*even, _mm256_madd_epi16(window, weights[0]));
+            *odd = _mm256_add_epi32(*odd, _mm256_madd_epi16(window, weights[1]));
         }
     }
-    let [even_left, odd_left, even_right, odd_right] = totals;
-    let left = _mm256_blend_epi16::<0xAA>(_mm256_srli_epi32::<16>(even_left), odd_left);
-    let right = _mm256_blend_epi16::<0xAA>(_mm256_srli_epi32::<16>(even_right), odd_right);
+    let left = _mm256_blend_epi16::<0xAA>(_mm256_srli_epi32::<16>(even[0]), odd[0]);
+    let right = _mm256_blend_epi16::<0xAA>(_mm256_srli_epi32::<16>(even[1]), odd[1]);
     _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(left, right))
 }
 
-/// 64 values.
+/// 128 values, in two halves: enough sums that none waits for the one before.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn row_sums_512(sums: &[i16], twos: &[i32], start: usize) -> __m512i {
-    let one = _mm512_set1_epi32(1);
-    let mut totals = [_mm512_set1_epi32(ROUND); 4];
-    // Windows come from memory and out of vectors by turns, since either way has its limit.
-    for (index, twos) in twos.chunks(16).enumerate() {
-        let at: &[i16; 96] = lanes(sums, start + 32 * index);
-        let even = [
-            vectors::load_words_32(lanes(at, 0)),
-            vectors::load_words_32(lanes(at, 32)),
-            vectors::load_words_32(lanes(at, 64)),
-        ];
-        let mut shift = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        for (offset, weights) in twos.iter().enumerate() {
-            let weights = _mm512_set1_epi32(*weights);
-            let odd: &[i16; 64] = lanes(sums, start + 32 * index + 2 * offset + 1);
-            let windows = [
-                _mm512_permutex2var_epi32(even[0], shift, even[1]),
-                vectors::load_words_32(lanes(odd, 0)),
-                _mm512_permutex2var_epi32(even[1], shift, even[2]),
-                vectors::load_words_32(lanes(odd, 32)),
-            ];
-            for (total, window) in totals.iter_mut().zip(windows) {
-                *total = _mm512_dpwssd_epi32(*total, window, weights);
-            }
-            shift = _mm512_add_epi32(shift, one);
+fn row_sums_512(sums: &[i16], twos: &[Twos], start: usize) -> [__m512i; 2] {
+    let [mut even, mut odd] = [[_mm512_set1_epi32(ROUND); 4]; 2];
+    for (index, twos) in twos.iter().enumerate() {
+        let weights = [_mm512_set1_epi32(twos.even), _mm512_set1_epi32(twos.odd)];
+        let windows: &[i16; 128] = lanes(sums, start + 2 * index);
+        for (part, (even, odd)) in even.iter_mut().zip(&mut odd).enumerate() {
+            let window = vectors::load_words_32(lanes(windows, 32 * part));
+            *even = _mm512_dpwssd_epi32(*even, window, weights[0]);
+            *odd = _mm512_dpwssd_epi32(*odd, window, weights[1]);
         }
     }
     // The third byte of each four is the result.
-    let [even_left, odd_left, even_right, odd_right] = totals;
-    let left = _mm512_mask_blend_epi16(0xAAAA_AAAA, _mm512_srli_epi32::<16>(even_left), odd_left);
-    let right =
-        _mm512_mask_blend_epi16(0xAAAA_AAAA, _mm512_srli_epi32::<16>(even_right), odd_right);
+    let words = |part: usize| {
+        let even = _mm512_srli_epi32::<16>(even[part]);
+        _mm512_mask_blend_epi16(0xAAAA_AAAA, even, odd[part])
+    };
     let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-    _mm512_permutexvar_epi64(order, _mm512_packus_epi16(left, right))
+    let bytes = |left, right| {
+        _mm512_permutexvar_epi64(order, _mm512_packus_epi16(words(left), words(right)))
+    };
+    [bytes(0, 1), bytes(2, 3)]
 }
 
 kernel! {
