@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::launch::{PROGRAM, command, files, have};
+use crate::launch::{PROGRAM, files, have};
 use crate::place::Place;
 
 /// Command lines, and words that the message must hold.
@@ -97,7 +97,7 @@ fn ranks_of_another_mpi_do_not_each_do_all_the_work() {
         &[("PMI_SIZE", "2"), ("PMI_RANK", "0")],
         &[("PMI_SIZE", "2"), ("PMI_RANK", "1")],
     ] {
-        let mut command = command(&[PROGRAM], ["run", "-o", "out", "in"]);
+        let mut command = crate::launch::command(&[PROGRAM], ["run", "-o", "out", "in"]);
         command.envs(variables.iter().copied());
         let run = place.finish(command).expect_code(2);
         let told = run.tells(&["failed to join 2 ranks", "another MPI's", "MPICC"]);

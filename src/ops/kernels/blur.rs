@@ -21,9 +21,11 @@ const ROUND: i32 = (1 << 15) + (256 << 15);
 #[derive(Debug)]
 pub(in crate::ops) struct Weights {
     each: Vec<u16>,
-    /// For rows, two by two, or four by four.
+    /// For rows, two by two, and four by four.
     #[cfg(target_arch = "x86_64")]
-    of_rows: (Vec<[[u8; 2]; ROWS]>, Vec<[[u8; 4]; ROWS]>),
+    of_two_rows: Vec<[[u8; 2]; ROWS]>,
+    #[cfg(target_arch = "x86_64")]
+    of_four_rows: Vec<[[u8; 4]; ROWS]>,
     /// For values in a row.
     #[cfg(target_arch = "x86_64")]
     twos: Vec<Twos>,
@@ -33,7 +35,9 @@ impl Weights {
     pub(in crate::ops) fn new(each: Vec<u16>) -> Self {
         Self {
             #[cfg(target_arch = "x86_64")]
-            of_rows: (weights_of_rows(&each), weights_of_rows(&each)),
+            of_two_rows: weights_of_rows(&each),
+            #[cfg(target_arch = "x86_64")]
+            of_four_rows: weights_of_rows(&each),
             #[cfg(target_arch = "x86_64")]
             twos: twos_of_weights(&each),
             each,
@@ -60,7 +64,7 @@ kernel! {
         }
         let rows = groups_of_rows(rows);
         for start in chunk_starts(len, 32) {
-            let found = column_sums_256(&rows, &weights.of_rows.0, start);
+            let found = column_sums_256(&rows, &weights.of_two_rows, start);
             for (row, found) in sums.iter_mut().zip(found) {
                 vectors::store_words_32(found, lanes_mut(row, start));
             }
@@ -74,7 +78,7 @@ kernel! {
         }
         let rows = groups_of_rows(rows);
         for start in chunk_starts(len, 64) {
-            let found = column_sums_512(&rows, &weights.of_rows.1, start);
+            let found = column_sums_512(&rows, &weights.of_four_rows, start);
             for (row, found) in sums.iter_mut().zip(found) {
                 vectors::store_words_64(found, lanes_mut(row, start));
             }
