@@ -18,6 +18,9 @@ const START_HERE: f64 = 0.35;
 const START_FAR: f64 = 1.0;
 const START_HOST: f64 = 0.005;
 
+/// The part of what a link carries that is not headers of Ethernet, IP and TCP.
+const PAYLOAD: f64 = 0.95;
+
 /// How a job goes on so many ranks.
 #[derive(Clone, Copy, Debug)]
 struct Row {
@@ -55,8 +58,9 @@ pub fn plan(settings: &PlanSettings) -> Result<Plan, Error> {
     let threads = settings.run.threads.unwrap_or_else(|| host::facts().allowed_cores);
     let images = settings.images.map_or(trials.images, std::num::NonZero::get);
     let site = |ranks| Site {
-        link: settings.link,
+        link: settings.link * PAYLOAD,
         storage: settings.storage,
+        core: trials.core,
         ..Site::planned(ranks, settings.ranks_per_host, threads)
     };
     let job = Job { trials: &trials, images, distribution: settings.run.distribution };
@@ -81,9 +85,7 @@ impl Job<'_> {
         for (index, load) in loads.iter().enumerate() {
             let count = even_part(self.images, index, loads.len());
             whole.add(load, count, site);
-            let one = in_bands(load, site);
-            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let all = Forecast { ns: one.ns * count as f64, ..one };
+            let all = in_bands(load, count, site);
             let longer = if all.ns > bands.ns { all } else { bands };
             bands = Forecast { ns: bands.ns + all.ns, ..longer };
         }

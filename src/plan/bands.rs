@@ -27,6 +27,15 @@ const FEWEST_UNITS: usize = 4;
 const HELD_BANDS: u64 = 5;
 const FEWEST_HELD_BANDS: u64 = 3;
 
+/// Bytes of rows on their way to `ranks` ranks of `threads` threads each, as many as there are while
+/// all of them are busy and nothing keeps bands small.
+pub(super) fn rows_on_their_way(ranks: usize, threads: usize) -> u64 {
+    (ranks * in_hand(threads) + BESIDE_RANKS) as u64 * BAND_BYTES / 2
+}
+
+/// Bands beside those at ranks: one that is read or written, one that is hashed.
+const BESIDE_RANKS: usize = 2;
+
 /// Bytes per pixel that a global pass keeps beside the rows, until it has seen all of them.
 pub(super) const GLOBAL_PASS_BYTES: u64 = 6;
 
@@ -69,9 +78,8 @@ impl Flow {
         let rows = (wanted / piece).max(1).saturating_mul(piece).min(height.max(1));
         let band = row.held(rows as u64).max(1);
         let useful = room.cluster.ranks.iter().map(|rank| in_hand(rank.threads)).sum::<usize>();
-        // Beside those at ranks one that is read or written, one that is hashed, and one that lends
-        // its halo.
-        let useful = useful + 2;
+        // And one that lends its halo.
+        let useful = useful + BESIDE_RANKS;
         let fitting = usize::try_from(room.held / band).unwrap_or(usize::MAX).saturating_sub(1);
         let on_their_way = useful.min(fitting).min(height.div_ceil(rows)).max(1);
         let in_slices = room.unit.is_some_and(|unit| rows >= unit.saturating_mul(FEWEST_UNITS));

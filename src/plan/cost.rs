@@ -25,9 +25,9 @@ impl PixelCost {
     #[must_use]
     pub fn expected(shape: &ImageShape, chain: &Chain) -> Self {
         Self {
-            decode: decode_cost(shape.input),
+            decode: decode_cost(shape.input) * colours(shape.channels),
             filter: f64::from(chain.cost(shape.channels)),
-            encode: encode_cost(shape.output),
+            encode: encode_cost(shape.output) * colours(chain.output_channels(shape.channels)),
         }
     }
 
@@ -42,23 +42,29 @@ impl PixelCost {
     }
 }
 
-/// Measured on photographs of 12 megapixels in colour; grays take less.
+/// Bytes of a pixel against those of one in colour.
+#[expect(clippy::cast_precision_loss, reason = "at most 4")]
+fn colours(channels: usize) -> f64 {
+    channels as f64 / 3.0
+}
+
+/// Measured on photographs of 12 megapixels in colour.
 fn decode_cost(format: Format) -> f64 {
     match format {
         Format::Jpeg => 3.7,
-        Format::Png => 8.7,
+        Format::Png => 5.5,
         Format::WebP => 12.0,
         Format::Gif | Format::Qoi => 5.0,
-        Format::Tiff | Format::Bmp | Format::Pnm => 0.4,
+        Format::Tiff | Format::Bmp | Format::Pnm => 0.25,
     }
 }
 
 fn encode_cost(format: Format) -> f64 {
     match format {
         Format::Jpeg => 3.1,
-        Format::Png => 8.0,
+        Format::Png => 4.1,
         Format::WebP => 60.0,
-        Format::Tiff | Format::Bmp | Format::Pnm | Format::Gif | Format::Qoi => 0.4,
+        Format::Tiff | Format::Bmp | Format::Pnm | Format::Gif | Format::Qoi => 0.25,
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::time::Instant;
 
+use super::forecast::seen_in_bands;
 use super::{
     Arrived, Cluster, Experience, Forecast, ImageLoad, ImageShape, Links, Pace, PixelCost, Site,
     Way, WholeImages, even_part, in_bands,
 };
 use crate::ops::chain::Chain;
 
-/// Bands must save so much of the time that whole images take: the model is not better than that. Less
-/// so where there are images for all threads, and bands only spare them the wait for the last ones.
-const WORTH_IT: f64 = 0.95;
-const WORTH_IT_AT_THE_END: f64 = 0.9;
-/// With so many images for each thread, the wait for the last ones is short.
-const MANY: usize = 4;
+/// Bands must save so much of the time that whole images take: the model is not better than that.
+const WORTH_IT: f64 = 0.9;
+/// With so many images for each thread, whole ones have their memory from those before, and the wait
+/// for the last ones is short.
+const MANY: usize = 16;
 /// Images of which the mean is taken for those to come.
 const MOST_SEEN: usize = 256;
 /// Images to be seen before the rest is foreseen: at least so many, and so many for each thread.
@@ -55,24 +55,17 @@ impl Foresight {
     /// the result.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub fn saw(&mut self, shape: &ImageShape, chain: &Chain, times_us: [u64; 3], result: u64) {
-        let expected = self.saw_in_bands(shape, chain, times_us);
+        let expected = PixelCost::expected(shape, chain);
+        self.experience.add(&expected, shape.pixels(), times_us);
         if self.seen.len() < MOST_SEEN {
-            let load = ImageLoad::new(shape, chain, expected);
-            self.seen.push(ImageLoad { bytes: (load.bytes.0, result as f64), ..load });
+            self.seen.push(ImageLoad::new(shape, chain, expected).with_result(result as f64));
         }
     }
 
     /// An image was decoded, filtered and encoded in bands: microseconds of all who worked on it.
-    /// Returns what was expected.
-    pub fn saw_in_bands(
-        &mut self,
-        shape: &ImageShape,
-        chain: &Chain,
-        times_us: [u64; 3],
-    ) -> PixelCost {
-        let expected = PixelCost::expected(shape, chain);
-        self.experience.add(&expected, shape.pixels(), times_us);
-        expected
+    pub fn saw_in_bands(&mut self, shape: &ImageShape, chain: &Chain, times_us: [u64; 3]) {
+        let load = ImageLoad::new(shape, chain, PixelCost::expected(shape, chain));
+        self.experience.add(&seen_in_bands(&load, &self.site), shape.pixels(), times_us);
     }
 
     /// What an image takes on rank `rank`, whose file and result go over a link, unless it `sees_files`.
@@ -89,18 +82,14 @@ impl Foresight {
     }
 
     /// Whether an image, one of `images` like it, is done sooner in bands.
-    ///
-    /// While there are images for each thread, all of them are busy with whole ones; but for the last.
     #[must_use]
     pub fn bands_pay(&self, load: &ImageLoad, images: usize) -> bool {
-        if images.is_multiple_of(self.site.threads) || images >= self.site.threads * MANY {
+        if images >= self.site.threads * MANY {
             return false;
         }
-        let worth_it = if images < self.site.threads { WORTH_IT } else { WORTH_IT_AT_THE_END };
         let whole = WholeImages::same(load, images as u64, &self.site).forecast(&self.site);
-        #[expect(clippy::cast_precision_loss, reason = "few")]
-        let bands = in_bands(load, &self.site).ns * images as f64;
-        bands < whole.ns * worth_it
+        let bands = in_bands(load, images as u64, &self.site).ns;
+        bands < whole.ns * WORTH_IT
     }
 
     /// Images of which it learned.
@@ -140,14 +129,14 @@ mod tests {
             width,
             height,
             channels: 3,
-            file_bytes: pixel_bytes,
-            input: Format::Tiff,
+            file_bytes: pixel_bytes / 2,
+            input: Format::Png,
             output: Format::Png,
             decode_bytes: 2 * pixel_bytes,
             encode_bytes: pixel_bytes,
-            reader_bytes: None,
+            reader_bytes: Some(1 << 20),
             writer_bytes: pixel_bytes,
-            source_bytes: 2 * pixel_bytes,
+            source_bytes: 1 << 20,
             piece: in_pieces.then_some(Piece { rows: 1, bytes: 1 << 20 }),
             unit_rows: None,
         }
@@ -168,7 +157,7 @@ mod tests {
     fn bands_pay_where_threads_would_be_idle_and_the_network_is_fast() {
         assert!(pays("blur:ksize=255", 4, 1, true, LINK));
         assert!(pays("blur:ksize=255", 4, 1, false, LINK), "rank 0 encodes meanwhile");
-        assert!(!pays("blur:ksize=255", 4, 4, true, LINK), "an image for each");
+        assert!(!pays("blur:ksize=255", 4, 4, true, LINK), "an image for each, and nothing saved");
         assert!(pays("blur:ksize=255", 4, 5, true, LINK), "three threads would wait for the last");
         assert!(!pays("blur:ksize=255", 4, 16, true, LINK), "they would not wait for long");
         assert!(!pays("blur:ksize=255", 1, 1, true, LINK), "one thread");
@@ -187,6 +176,6 @@ mod tests {
         }
         let seconds = foresight.rest(100).unwrap().ns / 1e9;
         // 42 ms each and their files, two at a time, and what messages cost.
-        assert!((2.2..2.5).contains(&seconds), "{seconds}");
+        assert!((2.0..2.3).contains(&seconds), "{seconds}");
     }
 }

@@ -11,6 +11,17 @@ const THREADS_PER_SPARE: usize = 4;
 /// done. Those that wait for their turn count as work.
 pub const WRITES_AT_ONCE: usize = 4;
 
+/// Files that rank 0 looks at, or has in bands, before ranks are free for them: some for each rank, and
+/// one for every few of its threads.
+const AHEAD_PER_RANK: usize = 1;
+const THREADS_PER_FILE_AHEAD: usize = 4;
+
+/// Files that are ahead of `ranks` ranks with `threads` threads in all, at the most.
+#[must_use]
+pub fn files_ahead(ranks: usize, threads: usize) -> usize {
+    ranks * AHEAD_PER_RANK + threads.div_ceil(THREADS_PER_FILE_AHEAD)
+}
+
 /// What an image takes on a rank, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {

@@ -3,6 +3,7 @@
 mod bands;
 mod cluster;
 mod cost;
+mod filing;
 mod forecast;
 mod foresight;
 mod hands;
@@ -16,7 +17,7 @@ pub use cluster::{Cluster, HostFacts, MAX_THREADS, RankPlan};
 pub use cost::{Experience, PixelCost, slices_pay};
 pub use forecast::{Bottleneck, Forecast, ImageLoad, Site, WholeImages, even_part, in_bands};
 pub use foresight::Foresight;
-pub use hands::{Hands, Pace, WRITES_AT_ONCE};
+pub use hands::{Hands, Pace, WRITES_AT_ONCE, files_ahead};
 pub use job::{ImageShape, Job, LONGEST_SILENCE, Piece, Work};
 pub use links::{Arrived, Crossing, Links, Way};
 pub use share::{Footprint, Share, choose, flows, is_spread};

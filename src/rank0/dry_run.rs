@@ -169,7 +169,7 @@ fn print_image(
         Share::Bands => {
             let (bands, band) = bands_of(reading, &shape);
             tally.in_bands += 1;
-            tally.in_bands_ns += in_bands(&load, site).ns;
+            tally.in_bands_ns += in_bands(&load, 1, site).ns;
             tally.units += bands;
             (format!("{bands} bands"), band, need.held_in_bands)
         }

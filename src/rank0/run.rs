@@ -22,7 +22,7 @@ use super::vigil::Vigil;
 use super::watchers::Watchers;
 use super::{Desk, Event};
 use crate::error::{BugError, Error, ImageError, OutputError, with_causes};
-use crate::plan::Hands;
+use crate::plan::{Hands, files_ahead};
 use crate::source::Entry;
 use crate::transport::message::{FileSeen, Message, SharedFiles, ToRank};
 
@@ -30,9 +30,6 @@ use crate::transport::message::{FileSeen, Message, SharedFiles, ToRank};
 const WRITERS: usize = 4;
 /// How long a run that has lost its output directory waits for results that are being written.
 const LAST_WRITES: Duration = Duration::from_secs(2);
-/// Files read ahead for each rank, beside one for every few of its threads.
-const AHEAD_PER_RANK: usize = 1;
-const THREADS_PER_FILE_AHEAD: usize = 4;
 
 /// A whole image that a rank has in hand.
 #[derive(Debug)]
@@ -187,8 +184,7 @@ impl<'a> Run<'a> {
 
     fn read_ahead(&mut self) -> Result<(), OutputError> {
         let cluster = &self.reading.cluster;
-        let ahead = cluster.ranks.len() * AHEAD_PER_RANK
-            + cluster.threads().div_ceil(THREADS_PER_FILE_AHEAD);
+        let ahead = files_ahead(cluster.ranks.len(), cluster.threads());
         while self.stop.is_none() && self.ahead() < ahead {
             let Some(image) = self.queue.next(self.account.under_way()) else { break };
             self.account.begin(image)?;

@@ -115,7 +115,7 @@ where
 
     fn needs_polling(&self) -> bool {
         #[cfg(feature = "mpi")]
-        return self.others.is_some();
+        return self.others.as_ref().is_some_and(|others| others.ranks() > 1);
         #[cfg(not(feature = "mpi"))]
         false
     }
