@@ -449,6 +449,11 @@ impl BandImage {
         }
     }
 
+    /// What it took the source and the ranks.
+    pub(crate) fn times(&self) -> RankTimes {
+        self.times
+    }
+
     /// Its shape, and what it took whoever worked on it, where rank 0 encoded for `encode`:
     /// microseconds to decode, filter and encode it.
     pub(crate) fn seen(self, encode: Duration) -> (ImageShape, [u64; 3]) {

@@ -261,7 +261,9 @@ impl Run<'_> {
     /// `encode` is what rank 0 encoded of it.
     pub(super) fn bands_written(&mut self, image: usize, encode: Duration) {
         let Some(index) = self.bands_at(image) else { return };
-        let (shape, times) = self.in_bands.remove(index).seen(encode);
+        let bands = self.in_bands.remove(index);
+        self.account.bands_done(image, bands.times());
+        let (shape, times) = bands.seen(encode);
         self.reading.foresight().saw_in_bands(&shape, &self.reading.chain, times);
     }
 }
