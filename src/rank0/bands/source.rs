@@ -145,17 +145,18 @@ impl Source {
             }
         }
         let is_read = rows.are_all_read();
-        let content = plain.map(|plain| plain.groups.end());
-        if content.is_none() && !is_read || content == Some(None) {
-            return Ok(None);
-        }
+        let content = match plain.map(|plain| plain.groups.end()) {
+            None if is_read => None,
+            Some(Some(content)) => Some(content),
+            None | Some(None) => return Ok(None),
+        };
+        say(FromSource::Works);
         if is_read {
-            say(FromSource::Works);
             timed(&mut time, || rows.end())?;
         }
         // Else what was hashed is perhaps not what was filtered.
         is_still(&same_file, &seen)?;
-        Ok(Some(Ended { time, content: content.flatten() }))
+        Ok(Some(Ended { time, content }))
     }
 }
 
@@ -191,9 +192,10 @@ impl<'f> Plain<'f> {
     fn read(&mut self, rows: Range<usize>, input_rows: Range<usize>) -> Result<Bytes, ImageError> {
         let mut bytes = vec![0; input_rows.len() * self.row_bytes];
         let place = self.rows.place(&input_rows).start;
-        self.file.read_exact_at(&mut bytes, place).map_err(ImageError::Unreadable)?;
-        self.hash(rows, (place, &bytes))?;
+        let read = self.file.read_exact_at(&mut bytes, place);
         is_still(self.file, &self.seen)?;
+        read.map_err(ImageError::Unreadable)?;
+        self.hash(rows, (place, &bytes))?;
         Ok(bytes.into())
     }
 
@@ -211,6 +213,7 @@ impl<'f> Plain<'f> {
         let groups = groups_within(&self.rows.share(&rows));
         let first = groups.start;
         let hashes = GroupHashes::read((self.file, self.seen.bytes), groups, held);
+        is_still(self.file, &self.seen)?;
         self.groups.add(first, hashes.map_err(ImageError::Unreadable)?);
         Ok(())
     }
