@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group};
-use mpix::transport::message::{BandHeader, RankTimes, read_frame, write_frame};
+use mpix::hash::GroupHashes;
+use mpix::transport::message::{
+    BandHeader, BandInput, BandResult, RankTimes, read_frame, write_frame,
+};
 use mpix::transport::{Hub, Mailbox, Message, RankLink, ToRank, ToRank0, next_event};
 
 /// Nothing, a strip of rows, a file.
@@ -63,7 +66,13 @@ fn echo(link: &mut RankLink<AtRank0>, queue: &Receiver<AtRank>) {
         if message.header == ToRank::Stop {
             return link.flush();
         }
-        let header = ToRank0::Band { image: 1, band: 2, times: RankTimes::default() };
+        let header = ToRank0::Band {
+            image: 1,
+            band: 2,
+            times: RankTimes::default(),
+            groups: GroupHashes::default(),
+            is_written: false,
+        };
         link.send(Message::new(header, message.payload)).expect("a header");
     }
 }
@@ -76,11 +85,11 @@ fn headers(criterion: &mut Criterion) {
         band: 3,
         rows: 300..400,
         input_rows: 285..415,
-        slice_from: None,
+        input: BandInput::Rows,
         width: 4000,
         channels: 3,
         height: 3000,
-        format: None,
+        result: BandResult::Rows,
     });
     let frame = write_frame(&header, 1 << 20).expect("a header");
     group.bench_function("write", |bencher| bencher.iter(|| write_frame(&header, 1 << 20)));

@@ -1,10 +1,14 @@
 //! Hashes: of an input's content, of settings, of an output.
 
+mod groups;
+
 use std::fmt;
 use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use self::groups::{GroupHashes, GroupJoiner, groups_within};
 
 /// BLAKE3 hash of an input's content, shown in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,35 +26,9 @@ impl ContentHash {
     /// # Errors
     /// When it cannot be read.
     pub fn of_all(content: impl Read) -> io::Result<(Self, u64)> {
-        let mut hasher = ContentHasher::default();
-        hasher.add_all(content)?;
-        Ok(hasher.end())
-    }
-}
-
-/// Makes a [`ContentHash`] of content that comes piece by piece.
-#[derive(Clone, Debug, Default)]
-pub struct ContentHasher(blake3::Hasher);
-
-impl ContentHasher {
-    /// Takes the next bytes.
-    pub fn add(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Takes all that `content` gives.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn add_all(&mut self, content: impl Read) -> io::Result<()> {
-        self.0.update_reader(content)?;
-        Ok(())
-    }
-
-    /// The hash of all of them, and how many they were.
-    #[must_use]
-    pub fn end(self) -> (ContentHash, u64) {
-        (ContentHash(*self.0.finalize().as_bytes()), self.0.count())
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(content)?;
+        Ok((Self(*hasher.finalize().as_bytes()), hasher.count()))
     }
 }
 
@@ -149,10 +127,6 @@ mod tests {
         hasher.add(b"a");
         hasher.add(b"bc");
         assert_eq!(hasher.end(), OutputHash::of(b"abc"));
-        let mut hasher = ContentHasher::default();
-        hasher.add(b"ab");
-        hasher.add_all(&b"c"[..]).unwrap();
-        assert_eq!(hasher.end(), (ContentHash::of(b"abc"), 3));
         assert_eq!(ContentHash::of_all(&b"abc"[..]).unwrap(), (ContentHash::of(b"abc"), 3));
         assert_ne!(SettingsHash::of("gray"), SettingsHash::of("gray "));
     }

@@ -35,7 +35,7 @@ use crate::events::{Entry, RunEvent};
 use crate::hash::ContentHash;
 use crate::journal::{JournalError, LeaseError};
 use crate::plan::Job;
-use crate::transport::message::{Message, ToRank, ToRank0};
+use crate::transport::message::{Message, OutputPlace, ToRank, ToRank0};
 use crate::transport::{Hub, next_event};
 use crate::worker_rank;
 
@@ -61,6 +61,8 @@ pub enum Event {
     Source(usize, FromSource),
     /// A file in bands is hashed, or cannot be.
     Identified(usize, Result<ContentHash, ImageError>),
+    /// The file of a result in bands is begun, and its rows have places in it.
+    Begun(usize, OutputPlace),
     /// A band of an image was written.
     Sunk(usize),
     /// A result was written, or could not be.

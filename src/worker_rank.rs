@@ -9,6 +9,7 @@ mod files;
 mod filter;
 mod jobs;
 mod pool;
+mod shared_rows;
 mod trial;
 
 use std::collections::{HashMap, HashSet};
@@ -17,13 +18,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use self::files::{Files, Unwritten};
-use self::jobs::{Jobs, Pending, Way};
+use self::files::{Files, Unwritten, UnwrittenRows};
+use self::jobs::{BandRows, Jobs, Pending, Way};
 use self::pool::{Pool, Task};
+use self::shared_rows::LastRows;
 use crate::error::{BugError, Error, HostError, panic_text};
 use crate::host::{self, HostLoad};
 use crate::plan::{LONGEST_SILENCE, MAX_THREADS};
-use crate::transport::message::{BandHeader, Load, Message, ToRank, ToRank0};
+use crate::transport::message::{
+    BandHeader, BandInput, BandResult, Load, Message, ToRank, ToRank0,
+};
 use crate::transport::{Poll, RankLink, Silence, next_event};
 
 pub use filter::filter_image;
@@ -41,6 +45,8 @@ pub enum Event {
     Answer(Message<ToRank0>),
     /// A job has a result that this rank is to write.
     Filtered(Unwritten),
+    /// A job has rows of a result, a part of which this rank is to write.
+    FilteredRows(UnwrittenRows),
     /// A job has summarized a band, and keeps what it needs for the second half.
     Summarized {
         /// The image and the band.
@@ -111,6 +117,13 @@ where
                     rank.write(result, jobs_to);
                 }
             }
+            Event::FilteredRows(rows) => {
+                if !rank.given_up.contains(&rows.image) {
+                    let (image, band) = (rows.image, rows.band);
+                    link.send(Message::bare(ToRank0::BandFiltered { image, band }))?;
+                    rank.write_rows(rows, jobs_to);
+                }
+            }
             Event::Summarized { key, pending, answer } => {
                 if !rank.given_up.contains(&key.0) {
                     rank.pending.insert(key, pending);
@@ -127,6 +140,7 @@ struct Rank {
     started: Option<(Arc<Jobs>, Pool)>,
     /// Rank 0's files, if it sees them.
     files: Option<Arc<Files>>,
+    last_rows: LastRows,
     /// Bands that wait for their share of a global pass.
     pending: HashMap<(usize, usize), Pending>,
     /// Images of which nothing is wanted any more.
@@ -141,6 +155,7 @@ impl Rank {
             number,
             started: None,
             files: None,
+            last_rows: LastRows::default(),
             pending: HashMap::new(),
             given_up: HashSet::new(),
             silence_seconds: LONGEST_SILENCE,
@@ -188,26 +203,31 @@ impl Rank {
                 let way = match files {
                     None => Way::Payload(payload),
                     Some(files) if self.files.is_some() => Way::Files(files),
-                    Some(_) => {
-                        let what = "it names files to a rank that does not see them";
-                        return Err(BugError::Message { from: 0, what }.into());
-                    }
+                    Some(_) => return Err(names_unseen_files().into()),
                 };
                 self.add(answers, (image, name), move |jobs| {
                     jobs.whole_image(image, way, (format, pixel_bytes))
                 })
             }
             ToRank::Band(band) => {
+                let names_files = matches!(band.input, BandInput::Place(_))
+                    || matches!(band.result, BandResult::Place(..));
+                if names_files && self.files.is_none() {
+                    return Err(names_unseen_files().into());
+                }
+                let rows = match &band.input {
+                    BandInput::Rows => BandRows::Pixels(payload),
+                    BandInput::Slice { first_row } => BandRows::Slice(*first_row, payload),
+                    BandInput::Place(place) => BandRows::Shared(self.last_rows.at(place)),
+                };
                 let key = (band.image, band_name(&band));
-                self.add(answers, key, move |jobs| jobs.band(&band, &payload))
+                self.add(answers, key, move |jobs| jobs.band(&band, &rows))
             }
             ToRank::Share { image, .. } if self.given_up.contains(&image) => Ok(()),
             ToRank::Share { image, band } => {
                 let pending = self.pending.remove(&(image, band)).ok_or(out_of_order)?;
                 let key = (image, format!("band {band} of image {image}"));
-                self.add(answers, key, move |jobs| {
-                    jobs.finish(image, band, pending, &payload).map(Event::Answer)
-                })
+                self.add(answers, key, move |jobs| jobs.finish(image, band, pending, &payload))
             }
             ToRank::GiveUp { image } => {
                 self.given_up.insert(image);
@@ -223,6 +243,13 @@ impl Rank {
     fn write(&self, result: Unwritten, answers: &Sender<Event>) {
         if let (Some(files), Some((jobs, _))) = (&self.files, &self.started) {
             files.write(result, jobs, (self.number, answers));
+        }
+    }
+
+    /// Has a thread write a part of some rows of a result.
+    fn write_rows(&self, rows: UnwrittenRows, answers: &Sender<Event>) {
+        if let (Some(files), Some((jobs, _))) = (&self.files, &self.started) {
+            files.write_rows(rows, jobs, (self.number, answers));
         }
     }
 
@@ -257,6 +284,10 @@ impl Rank {
         pool.add(Task { image, work: Box::new(work) });
         Ok(())
     }
+}
+
+fn names_unseen_files() -> BugError {
+    BugError::Message { from: 0, what: "it names files to a rank that does not see them" }
 }
 
 fn band_name(band: &BandHeader) -> String {

@@ -373,12 +373,15 @@ fn a_full_disk_stops_the_run_which_then_goes_on() {
     pictures::files::write(&job.path("in/large.tif"), &pixels, width, height, 3);
     mpix(job.arguments("undisturbed", &[])).expect_code(0);
     job.images += 1;
-    for flags in [&[][..], &["--distribute", "bands", "--band-rows", "16"]] {
-        fill_a_disk(&job, flags);
+    let bands = ["--distribute", "bands", "--band-rows", "64"];
+    fill_a_disk(&job, 0, &[]);
+    fill_a_disk(&job, 0, &bands);
+    if have("mpirun") {
+        fill_a_disk(&job, 2, &bands);
     }
 }
 
-fn fill_a_disk(job: &Job, flags: &[&str]) {
+fn fill_a_disk(job: &Job, ranks: usize, flags: &[&str]) {
     let output = job.path("small");
     fs::create_dir_all(&output).unwrap();
     let mount = |size: &str| {
@@ -390,17 +393,21 @@ fn fill_a_disk(job: &Job, flags: &[&str]) {
         eprintln!("\n*** SKIPPED: a tmpfs cannot be mounted; run as root ***\n");
         return;
     }
-    let run = finish(command(&[PROGRAM], job.arguments("small", flags)));
+    let run = || match ranks {
+        0 => finish(command(&[PROGRAM], job.arguments("small", flags))),
+        _ => finish(mpirun_command(ranks, job.arguments("small", flags))),
+    };
+    let first = run();
     let more = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&output).status();
-    let again = finish(command(&[PROGRAM], job.arguments("small", flags)));
+    let again = run();
     let same = (files(&output), files(&job.path("undisturbed")));
     let _ = Command::new("umount").arg(&output).status();
     assert!(more.unwrap().success());
-    assert_eq!(run.code, Some(4), "{}", run.stderr);
+    assert_eq!(first.code, Some(4), "{}", first.stderr);
     assert!(
-        run.tells(&["cannot be", "run the same command again", "No space left"]),
+        first.tells(&["cannot be", "run the same command again", "No space left"]),
         "{}",
-        run.stderr
+        first.stderr
     );
     again.expect_code(0);
     assert!(same.0 == same.1);

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use launch::{PROGRAM, Run, assert_same, command, files, finish, have, mpirun, mpix};
 
 const IMAGES: &str = "--distribute=images";
+const BANDS: &str = "--distribute=bands";
 
 /// A directory of pictures, and what one rank makes of them.
 struct Job {
@@ -116,6 +117,24 @@ fn a_rank_with_another_directory_of_the_same_name_gets_bytes() {
     assert!(run.tells(&words), "{}", run.stderr);
     assert!(files(&job.path("refused")).is_empty());
     assert!(temporaries(&job.path("refused")).is_empty());
+}
+
+#[test]
+fn bands_of_what_a_rank_does_not_see_come_as_bytes() {
+    let job = Job::new();
+    for hidden in ["in", "hidden-bands"] {
+        let output = if hidden == "in" { "blind-bands" } else { hidden };
+        let mut arguments = job.arguments(output, &["--band-rows=20"]);
+        for word in &mut arguments {
+            if word == IMAGES {
+                *word = BANDS.to_owned();
+            }
+        }
+        let Some(run) = run_with_hidden(&job, &arguments, &[job.path(hidden)]) else { return };
+        let run = job.assert_done(run, output);
+        assert!(run.stdout.contains("rank 1"), "{}", run.stdout);
+        assert!(run.stdout.contains("does not see"), "{}", run.stdout);
+    }
 }
 
 #[test]

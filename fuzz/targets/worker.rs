@@ -8,7 +8,7 @@ use mpix::error::{BugError, Error};
 use mpix::image_file::{DecodeOptions, Limits};
 use mpix::ops::Chain;
 use mpix::plan::Work;
-use mpix::transport::message::{Message, ToRank, ToRank0};
+use mpix::transport::message::{BandResult, Message, ToRank, ToRank0};
 use mpix::transport::{Mailbox, RankLink};
 use mpix::worker_rank::{self, Event};
 
@@ -91,6 +91,8 @@ fn next_answer(
         match answer.header {
             ToRank0::Began { .. } | ToRank0::Pong { .. } | ToRank0::Arrived(_) => {}
             ToRank0::Image { image, .. }
+            | ToRank0::BandNotSeen { image, .. }
+            | ToRank0::BandFiltered { image, .. }
             | ToRank0::Band { image, .. }
             | ToRank0::BandFailed { image, .. }
             | ToRank0::Partials { image, .. }
@@ -100,6 +102,8 @@ fn next_answer(
             | ToRank0::Sees { .. }
             | ToRank0::Filtered { .. }
             | ToRank0::Image { .. }
+            | ToRank0::BandNotSeen { .. }
+            | ToRank0::BandFiltered { .. }
             | ToRank0::Band { .. }
             | ToRank0::BandFailed { .. }
             | ToRank0::Partials { .. } => return Some(answer),
@@ -155,7 +159,7 @@ fn check_answer(chain: &Chain, asked: &ToRank, answer: &Message<ToRank0>) {
         }
         (ToRank::Band(asked), ToRank0::Band { image, band, .. }) => {
             assert_eq!((asked.image, asked.band), (*image, *band));
-            if asked.format.is_some() {
+            if asked.result != BandResult::Rows {
                 return;
             }
             let channels = chain.rounds()[asked.round].output_channels(asked.channels);

@@ -170,6 +170,16 @@ impl Pieces {
         }
     }
 
+    /// Where row `row` begins in a file whose first row begins at `first`, if that is known before any
+    /// row is encoded.
+    #[must_use]
+    pub fn place(&self, row: usize, first: u64) -> Option<u64> {
+        match self.kind {
+            Kind::Pnm | Kind::Tiff => first.checked_add(self.most_bytes_of(row) as u64),
+            Kind::Png | Kind::Jpeg => None,
+        }
+    }
+
     fn held_channels(&self) -> usize {
         self.format().held_channels(self.shape.2)
     }
@@ -255,6 +265,27 @@ fn unfit(format: Format, error: &io::Error) -> ImageError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_have_places_where_they_are_not_compressed() {
+        let pieces = |format, channels| {
+            let options = EncodeOptions { format, quality: 95, strip: false };
+            Pieces::new((5, 9, channels), &options).unwrap()
+        };
+        for (format, channels, held) in
+            [(Format::Tiff, 3, 3), (Format::Tiff, 2, 4), (Format::Pnm, 2, 2), (Format::Pnm, 1, 1)]
+        {
+            let pieces = pieces(format, channels);
+            let (_, start) = Joiner::new(&pieces, &Metadata::default()).unwrap();
+            let first = start.len() as u64;
+            let rows = pieces.encode(2, vec![0; 3 * 5 * channels]).unwrap();
+            let places = [2, 5, 9].map(|row| pieces.place(row, first).unwrap());
+            assert_eq!(places[1] - places[0], rows.len() as u64);
+            assert_eq!(places, [2, 5, 9].map(|row| first + row * 5 * held));
+            assert_eq!(pieces.place(9, u64::MAX), None);
+        }
+        assert_eq!(pieces(Format::Png, 3).place(0, 10), None);
+    }
 
     #[test]
     fn a_jpeg_is_made_of_pieces_when_it_is_very_large() {

@@ -79,7 +79,7 @@ struct Hand {
     memory: u64,
     /// Images and bands that it works on or that wait there.
     load: usize,
-    /// Images that are filtered, and are being written by the rank.
+    /// Images and bands that are filtered, and are being written by the rank.
     in_writing: usize,
     /// Those that it ever had.
     given: usize,
@@ -215,8 +215,8 @@ impl Hands {
         self.give(rank, bytes);
     }
 
-    /// Rank `rank` has filtered an image, and writes the result.
-    pub fn end_image_work(&mut self, rank: usize) {
+    /// Rank `rank` has filtered an image or a band, and writes what it has made.
+    pub fn begin_writing(&mut self, rank: usize) {
         self.ranks[rank].load -= 1;
         self.ranks[rank].in_writing += 1;
     }
@@ -244,6 +244,11 @@ impl Hands {
     /// Rank `rank` no longer works on a band.
     pub fn end_band_work(&mut self, rank: usize) {
         self.ranks[rank].load -= 1;
+    }
+
+    /// Rank `rank` no longer writes a band.
+    pub fn end_band_writing(&mut self, rank: usize) {
+        self.ranks[rank].in_writing -= 1;
     }
 
     /// Rank `rank` no longer holds a band of `bytes` bytes.
@@ -303,7 +308,7 @@ mod tests {
         let mut begun = 0;
         while let Some(rank) = at_once(&hands, 1, None) {
             hands.give_image(rank, 1);
-            hands.end_image_work(rank);
+            hands.begin_writing(rank);
             begun += 1;
         }
         assert_eq!(begun, WRITES_AT_ONCE + 2);

@@ -22,7 +22,7 @@ use crate::journal::{
 };
 use crate::plan::Forecast;
 use crate::source::Entry;
-use crate::transport::message::{FileSeen, Filtered};
+use crate::transport::message::{FileSeen, Filtered, RankTimes};
 
 /// Time between two signs of life while the run is closed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -56,6 +56,8 @@ struct UnderWay {
     seen: Option<FileSeen>,
     content: Option<ContentHash>,
     stages: Stages,
+    /// What ranks took for its bands, all threads together.
+    bands: RankTimes,
     /// What is told once the journal's record lasts.
     ending: Option<(Ending, Instant)>,
 }
@@ -188,6 +190,7 @@ impl Account {
             seen: None,
             content: None,
             stages: Stages::default(),
+            bands: RankTimes::default(),
             ending: None,
         })
     }
@@ -286,6 +289,11 @@ impl Account {
         self.track(image).stages.decode = milliseconds(decode);
     }
 
+    /// All bands of this file are done, which took the threads of ranks so long.
+    pub(crate) fn bands_done(&mut self, image: usize, times: RankTimes) {
+        self.track(image).bands = times;
+    }
+
     /// The file that somebody has worked on for longest, if that is longer than `limit`, without a
     /// result.
     pub(crate) fn overdue(&self, limit: Duration) -> Option<usize> {
@@ -310,7 +318,15 @@ impl Account {
             // All at a time: what rank 0's threads did not take went to the ranks.
             let Stages { decode, encode, write, .. } = file.stages;
             let all = milliseconds(file.given.elapsed());
-            file.stages.filter = (all - decode - encode - write).max(0.0);
+            let at_ranks = (all - decode - encode - write).max(0.0);
+            let RankTimes { read_us, filter_us, encode_us, write_us, .. } = file.bands;
+            let of_ranks = |us| milliseconds(Duration::from_micros(us));
+            let [read, made, write] =
+                [read_us, filter_us.saturating_add(encode_us), write_us].map(of_ranks);
+            let part = at_ranks / (read + made + write).max(f64::MIN_POSITIVE);
+            file.stages.read += part * read;
+            file.stages.write += part * write;
+            file.stages.filter = at_ranks - part * (read + write);
         }
         let record = Record::Done(Done {
             input,

@@ -2,13 +2,16 @@
 //! they are handed, round by round, and a thread writes what comes back.
 //!
 //! Data flows one way: `source` -> `round` (rank 0's thread, which holds no more bands than may be on
-//! their way) -> ranks -> `sink`. Only between two rounds are all rows in memory.
+//! their way) -> ranks -> `sink`. Only between two rounds are all rows in memory. Ranks that see rank 0's
+//! files read rows that stand in one as they are, and write those whose places in the result are known:
+//! then `source` and `sink` hear of them only.
 
 mod round;
 mod sink;
 mod source;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -17,17 +20,21 @@ use bytes::Bytes;
 
 pub(crate) use self::round::Freed;
 pub(crate) use self::round::Part;
-use self::round::{Input, RoundState};
-pub(crate) use self::sink::{Sink, ToSink};
+use self::round::{Handed, Input, RoundState};
+pub(crate) use self::sink::{Made, Sink, ToSink};
 pub use self::source::FromSource;
 pub(crate) use self::source::{Ended, FilePart, Opened, Order, Source};
 use super::budget::Permit;
 use super::reading::Reading;
 use crate::error::BugError;
+use crate::hash::GroupHashes;
 use crate::image_file::{EncodeOptions, Pieces};
 use crate::ops::chain::Round;
 use crate::plan::{Flow, ImageShape, Piece, flows};
-use crate::transport::message::{BandHeader, Message, RankTimes, ToRank, microseconds};
+use crate::source::SharedPart;
+use crate::transport::message::{
+    BandHeader, BandResult, Message, OutputPlace, RankTimes, ToRank, microseconds,
+};
 
 /// A message, and the rank that it is for.
 pub(crate) type Addressed = (usize, Message<ToRank>);
@@ -51,6 +58,9 @@ pub(crate) struct BandImage {
     /// None before the file is open.
     round: Option<RoundState>,
     pieces: Option<Pieces>,
+    /// For each rank, whether it writes its part of the result, where that has places for it.
+    writers: Vec<bool>,
+    target: Target,
     /// The rows that came back, unless the round is the last.
     joined: Vec<u8>,
     /// What must be there before the result may appear: all bands, the end of the file, its hash.
@@ -59,6 +69,33 @@ pub(crate) struct BandImage {
     is_identified: bool,
     /// What it took the source and the ranks.
     times: RankTimes,
+}
+
+/// Where the rows of a result go.
+#[derive(Debug)]
+enum Target {
+    /// To the sink, which joins them.
+    Sink,
+    /// To their places in a file that the sink is about to begin.
+    Awaited,
+    /// To their places.
+    Place(OutputPlace),
+}
+
+/// What a rank made of a band.
+#[derive(Debug)]
+pub(crate) struct BandMade {
+    /// Its rows, or what they are encoded to; only edges, if the rest is written.
+    pub(crate) bytes: Bytes,
+    pub(crate) is_written: bool,
+    pub(crate) told: BandTold,
+}
+
+/// What a rank tells of a band beside its rows.
+#[derive(Debug)]
+pub(crate) struct BandTold {
+    pub(crate) times: RankTimes,
+    pub(crate) groups: GroupHashes,
 }
 
 /// What the sink of an image must know.
@@ -70,13 +107,17 @@ pub(crate) struct ForSink {
     pub(crate) shape: (usize, usize, usize),
     /// How the ranks encode it, if they do.
     pub(crate) pieces: Option<Pieces>,
+    /// Whether ranks write to the file, too.
+    pub(crate) is_shared: bool,
 }
 
 impl BandImage {
-    /// An image whose file is not open yet, and where its source learns what to read.
+    /// An image whose file is not open yet, and where its source learns what to read. `writers` tells
+    /// for each rank whether it may write to rank 0's files.
     pub(crate) fn new(
         image: usize,
         (shape, options, permit): (ImageShape, EncodeOptions, Permit),
+        writers: Vec<bool>,
         reading: Arc<Reading>,
     ) -> (Self, Receiver<Order>) {
         let (orders, ordered) = channel();
@@ -93,6 +134,8 @@ impl BandImage {
             flows: Vec::new(),
             round: None,
             pieces: None,
+            writers,
+            target: Target::Sink,
             joined: Vec::new(),
             is_joined: false,
             is_read: false,
@@ -102,13 +145,9 @@ impl BandImage {
         (own, ordered)
     }
 
-    /// The file is open, its picture has this shape, and it can be cut in units of so many rows: starts
-    /// the first round. Returns what the sink must know.
-    pub(crate) fn open(
-        &mut self,
-        (width, height, channels): (usize, usize, usize),
-        unit_rows: Option<usize>,
-    ) -> Option<ForSink> {
+    /// The file is open: starts the first round. Returns what the sink must know.
+    pub(crate) fn open(&mut self, opened: &Opened) -> Option<ForSink> {
+        let ((width, height, channels), unit_rows) = (opened.shape, opened.unit_rows);
         let result = (width, height, self.reading.chain.output_channels(channels));
         self.pieces = Pieces::new(result, &self.options);
         let piece = self.pieces.as_ref().map(Piece::of);
@@ -116,9 +155,24 @@ impl BandImage {
         let Reading { chain, cluster, job, .. } = &*self.reading;
         let hold = cluster.rank0_hold();
         self.flows = flows(&self.shape, chain, (cluster, hold), job.settings.band_rows);
-        self.start_round(0, (width, height, channels), Input::Read(VecDeque::new()));
+        let has_places =
+            self.pieces.as_ref().is_some_and(|pieces| pieces.place(height, 0).is_some());
+        let is_shared = has_places && self.writers.contains(&true);
+        if is_shared {
+            self.target = Target::Awaited;
+        }
+        let input = match opened.place.clone() {
+            Some((place, rows)) => Input::Placed(place, rows),
+            None => Input::Read(VecDeque::new()),
+        };
+        self.start_round(0, (width, height, channels), input);
         let pieces = self.pieces.clone();
-        Some(ForSink { parts: self.for_sink.take()?, shape: result, pieces })
+        Some(ForSink { parts: self.for_sink.take()?, shape: result, pieces, is_shared })
+    }
+
+    /// The sink has begun the file, in which rows have places.
+    pub(crate) fn begun(&mut self, place: OutputPlace) {
+        self.target = Target::Place(place);
     }
 
     fn start_round(&mut self, number: usize, shape: (usize, usize, usize), input: Input) {
@@ -146,9 +200,14 @@ impl BandImage {
         let in_slices = self.flows[round.number].in_slices;
         while let (Some(orders), Some(rows)) = (&self.orders, round.order()) {
             // A source that has ended has said why.
-            let _ = orders.send(if in_slices { Order::Slice(rows) } else { Order::Rows(rows) });
+            let _ = orders.send(Order::Rows { rows, in_slices });
         }
-        if round.is_ordered() {
+        self.end_orders();
+    }
+
+    /// Has the source end, once nothing more is to be asked for.
+    fn end_orders(&mut self) {
+        if self.round.as_ref().is_some_and(RoundState::is_ordered) {
             self.orders = None;
         }
     }
@@ -183,15 +242,26 @@ impl BandImage {
 
     /// Bytes that a rank needs for the next band, if there is one to hand out.
     pub(crate) fn next_bytes(&self) -> Option<u64> {
+        if self.is_last_round() && matches!(self.target, Target::Awaited) {
+            return None;
+        }
         self.round.as_ref()?.next_bytes()
     }
 
     /// The next band, for rank `to`.
     pub(crate) fn hand_out(&mut self, to: usize) -> Option<Message<ToRank>> {
-        let format = self.pieces.as_ref().map(|_| self.options.format);
-        let format = format.filter(|_| self.is_last_round());
-        let round = self.round.as_mut()?;
-        let handed = round.hand_out(to)?;
+        let handed = self.round.as_mut()?.hand_out(to)?;
+        self.message(to, handed)
+    }
+
+    /// What rank 0 has read of a band that its rank did not find, and that rank.
+    pub(crate) fn hand_over(&self, band: usize, bytes: Bytes) -> Option<Addressed> {
+        let (to, handed) = self.round.as_ref()?.hand_over(band, bytes)?;
+        Some((to, self.message(to, handed)?))
+    }
+
+    fn message(&self, to: usize, handed: Handed) -> Option<Message<ToRank>> {
+        let round = self.round.as_ref()?;
         let (width, height, channels) = round.shape();
         let header = ToRank::Band(BandHeader {
             image: self.image,
@@ -199,13 +269,25 @@ impl BandImage {
             band: handed.band,
             rows: handed.rows,
             input_rows: handed.input_rows,
-            slice_from: handed.part.slice_from,
+            input: handed.part.input,
             width,
             channels,
             height,
-            format,
+            result: self.result_at(to),
         });
         Some(Message::new(header, handed.part.bytes))
+    }
+
+    /// What becomes of the rows that rank `rank` makes in this round.
+    fn result_at(&self, rank: usize) -> BandResult {
+        let format = self.options.format;
+        match &self.target {
+            _ if !self.is_last_round() || self.pieces.is_none() => BandResult::Rows,
+            Target::Place(place) if self.writers.get(rank) == Some(&true) => {
+                BandResult::Place(format, place.clone())
+            }
+            Target::Sink | Target::Awaited | Target::Place(_) => BandResult::Pieces(format),
+        }
     }
 
     /// What a global pass has to tell a rank next, if its rows can be taken.
@@ -221,13 +303,53 @@ impl BandImage {
     pub(crate) fn take_partials(
         &mut self,
         (from, band): (usize, usize),
-        (partials, times): (&[u8], RankTimes),
+        (partials, told): (&[u8], BandTold),
     ) -> Result<Freed, BugError> {
+        self.take_told((from, band), told)?;
         let (state, round) = self.round_for(from)?;
         let freed = state.take_partials(round, (from, band), partials)?;
-        self.times.add(&times);
         self.order();
         Ok(freed)
+    }
+
+    /// Takes what rank `from` tells of band `band` beside its rows.
+    fn take_told(&mut self, (from, band): (usize, usize), told: BandTold) -> Result<(), BugError> {
+        let (state, _) = self.round_for(from)?;
+        let first = state.take_groups((from, band), told.groups.count())?;
+        if let (Some(orders), Some(first)) = (&self.orders, first) {
+            // A source that has ended has said why.
+            let _ = orders.send(Order::Hashed(first, told.groups));
+        }
+        self.end_orders();
+        self.times.add(&told.times);
+        Ok(())
+    }
+
+    /// Rank `from` does not find the input of band `band`: the source reads it.
+    ///
+    /// # Errors
+    /// When the rank never had that band, or was not to look for it.
+    pub(crate) fn take_not_seen(&mut self, (from, band): (usize, usize)) -> Result<(), BugError> {
+        let (state, _) = self.round_for(from)?;
+        let (rows, input_rows) = state.take_not_seen((from, band))?;
+        if let Some(orders) = &self.orders {
+            // A source that has ended has said why.
+            let _ = orders.send(Order::Band { band, rows, input_rows });
+        }
+        self.end_orders();
+        Ok(())
+    }
+
+    /// Rank `from` has filtered band `band`, and writes it. Returns whether its thread has worked until
+    /// now.
+    ///
+    /// # Errors
+    /// When the rank never had that band, or was not to write it.
+    pub(crate) fn take_filtered(&mut self, (from, band): (usize, usize)) -> Result<bool, BugError> {
+        if !matches!(self.result_at(from), BandResult::Place(..)) {
+            return Err(BugError::Message { from, what: "it writes what it was not to write" });
+        }
+        self.round_for(from)?.0.take_filtered((from, band))
     }
 
     /// Takes what rank `from` made of band `band`. Returns what the rank no longer holds, and the
@@ -238,26 +360,65 @@ impl BandImage {
     pub(crate) fn take_band(
         &mut self,
         (from, band): (usize, usize),
-        (made, times): (Bytes, RankTimes),
+        BandMade { bytes, is_written, told }: BandMade,
     ) -> Result<(Freed, u64), BugError> {
+        self.take_told((from, band), told)?;
         let is_last = self.is_last_round();
-        let is_encoded = is_last && self.pieces.is_some();
         let (state, _) = self.round_for(from)?;
-        let (freed, rows) = state.take_back((from, band), (!is_encoded).then_some(made.len()))?;
+        let (freed, rows) = state.take_back((from, band))?;
         let (width, _, channels) = state.output_shape();
         let (stride, pixels) = (width * channels, width as u64 * rows.len() as u64);
+        let is_back = state.is_back();
+        let made = self.made(from, &rows, (bytes, is_written))?;
         if is_last {
-            self.is_joined = state.is_back();
+            self.is_joined = is_back;
             // A sink that has ended has said why.
             let _ = self.to_sink.send(ToSink::Band(band, made));
             self.finish();
-        } else {
-            state.landed();
+        } else if let Made::Bytes(made) = made {
+            self.round_for(from)?.0.landed();
             self.joined[rows.start * stride..rows.end * stride].copy_from_slice(&made);
             self.go_on();
         }
-        self.times.add(&times);
         Ok((freed, pixels))
+    }
+
+    /// What rank `from` made of some rows, or wrote and gave the edges of, if it is of the right length.
+    fn made(
+        &self,
+        from: usize,
+        rows: &Range<usize>,
+        (bytes, is_written): (Bytes, bool),
+    ) -> Result<Made, BugError> {
+        let fault = |what| BugError::Message { from, what };
+        let place = |first| {
+            let pieces = self.pieces.as_ref()?;
+            Some(pieces.place(rows.start, first)?..pieces.place(rows.end, first)?)
+        };
+        let mut written = None;
+        let length: Option<u64> = match self.result_at(from) {
+            BandResult::Place(_, OutputPlace { rows_from, .. }) if is_written => {
+                written = place(rows_from).and_then(SharedPart::of);
+                written.as_ref().map(|part| part.edges().iter().sum())
+            }
+            BandResult::Rows => {
+                let row = self.round.as_ref().map_or(0, RoundState::output_row_bytes);
+                Some(row as u64 * rows.len() as u64)
+            }
+            BandResult::Pieces(_) | BandResult::Place(..) => {
+                place(0).map(|place| place.end - place.start)
+            }
+        };
+        if is_written && written.is_none() {
+            return Err(fault("it has written what it was not to write"));
+        }
+        if length.is_some_and(|length| length != bytes.len() as u64) {
+            return Err(fault("it brings another number of rows than asked for"));
+        }
+        Ok(match written {
+            Some(part) => Made::Written(part, bytes),
+            None => Made::Bytes(bytes),
+        })
     }
 
     /// Asks for more rows, or starts the next round if all rows of this one are there.
@@ -286,6 +447,11 @@ impl BandImage {
             // A sink that has ended has said why.
             let _ = self.to_sink.send(ToSink::Finish);
         }
+    }
+
+    /// What it took the source and the ranks.
+    pub(crate) fn times(&self) -> RankTimes {
+        self.times
     }
 
     /// Its shape, and what it took whoever worked on it, where rank 0 encoded for `encode`:

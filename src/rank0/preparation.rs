@@ -114,6 +114,7 @@ fn greet(desk: &mut Desk, stall_timeout: Option<u64>) -> Result<Vec<HostFacts>, 
             | Event::Dropped
             | Event::Source(..)
             | Event::Identified(..)
+            | Event::Begun(..)
             | Event::Sunk(_)
             | Event::Log(..)
             | Event::Written(..)

@@ -60,7 +60,7 @@ pub(crate) struct Run<'a> {
     given: HashMap<usize, Given>,
     /// In the order they came: the first gets all ranks.
     in_bands: Vec<BandImage>,
-    /// For each rank, whether it reads and writes whole images itself.
+    /// For each rank, whether it reads and writes files itself.
     sees_files: Vec<bool>,
     /// Images that had changed when they were to be read.
     changed: HashSet<usize>,
@@ -300,10 +300,7 @@ impl<'a> Run<'a> {
         self.account.answered(image);
         match bytes {
             Ok(Some(bytes)) if self.stop.is_none() => {
-                if std::mem::replace(&mut self.sees_files[given.rank], false) {
-                    let name = self.entries[image].input.display();
-                    log::info!("rank {} does not see `{name}`: it gets files as bytes", given.rank);
-                }
+                self.sees_not(image, given.rank);
                 self.send_image(image, &given, (None, bytes))?;
                 self.given.insert(image, given);
                 return Ok(());
@@ -315,6 +312,14 @@ impl<'a> Run<'a> {
         }
         self.hands.take_image(given.rank, given.bytes(), given.is_filtered);
         Ok(())
+    }
+
+    /// A rank does not see the file of an image, though rank 0 does.
+    fn sees_not(&mut self, image: usize, rank: usize) {
+        if std::mem::replace(&mut self.sees_files[rank], false) {
+            let name = self.entries[image].input.display();
+            log::info!("rank {rank} does not see `{name}`: it gets files as bytes");
+        }
     }
 
     fn fail(&mut self, image: usize, error: &ImageError) -> Result<(), OutputError> {
@@ -342,6 +347,7 @@ impl<'a> Run<'a> {
             }
             Event::Source(image, said) => self.take_source(image, said)?,
             Event::Identified(image, identity) => self.take_identity(image, identity)?,
+            Event::Begun(image, place) => self.take_begun(image, place),
             Event::Sunk(image) => self.take_sunk(image),
             Event::Written(image, _) if self.given_up.contains(&image) => {}
             Event::Written(image, Ok(written)) => {

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -49,6 +49,29 @@ impl NewFile {
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         // Not through `temporary`, whose errors tell its name.
         self.temporary.as_file_mut().write_all(bytes)
+    }
+
+    /// Where it is, until it has its name.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Makes room for `bytes` bytes in all, so that others may write some of them to their places.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn make_room(&self, bytes: u64) -> io::Result<()> {
+        self.temporary.as_file().set_len(bytes)
+    }
+
+    /// Leaves the next `bytes` bytes to others.
+    ///
+    /// # Errors
+    /// When there cannot be so many.
+    pub fn leave(&mut self, bytes: u64) -> io::Result<()> {
+        let bytes = i64::try_from(bytes).map_err(io::Error::other)?;
+        self.temporary.as_file_mut().seek_relative(bytes)
     }
 
     /// Makes what was written last, and so far only that: fsync.

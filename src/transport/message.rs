@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BugError, FailureKind};
-use crate::hash::{ContentHash, OutputHash};
+use crate::hash::{ContentHash, GroupHashes, OutputHash};
 use crate::image_file::Format;
 use crate::path_bytes;
 use crate::plan::{Arrived, HostFacts, Work};
@@ -48,19 +48,66 @@ pub struct BandHeader {
     pub band: usize,
     /// The rows to make.
     pub rows: Range<usize>,
-    /// The rows in the payload: those and their halo.
+    /// The rows that it takes: those and their halo.
     pub input_rows: Range<usize>,
-    /// The first row of the payload, if that is a file which holds the input rows among others;
-    /// otherwise it is their pixels.
-    pub slice_from: Option<usize>,
+    /// Where these are.
+    pub input: BandInput,
     /// Pixels in a row.
     pub width: usize,
     /// Bytes in a pixel of the input.
     pub channels: usize,
     /// Rows of the image.
     pub height: usize,
-    /// The format in which the rows that are made are encoded as pieces, if they are to be.
-    pub format: Option<Format>,
+    /// What becomes of the rows that are made.
+    pub result: BandResult,
+}
+
+/// Where the input rows of a band are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BandInput {
+    /// In the payload: their pixels.
+    Rows,
+    /// In the payload: a file that holds them among others.
+    Slice {
+        /// The row that it begins with.
+        first_row: usize,
+    },
+    /// In a file that the rank sees, as they are.
+    Place(InputPlace),
+}
+
+/// The rows of an image in a file that ranks see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputPlace {
+    /// The file, from the root.
+    #[serde(with = "path_bytes")]
+    pub path: PathBuf,
+    /// What rank 0 saw of it.
+    pub seen: FileSeen,
+    /// Where the first row of the image begins; the others follow.
+    pub rows_from: u64,
+}
+
+/// What becomes of the rows that are made of a band.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BandResult {
+    /// They come back.
+    Rows,
+    /// They are encoded as pieces of a file of this format, which come back.
+    Pieces(Format),
+    /// The rank writes these pieces to a file that it sees, but for the edges that are rank 0's to
+    /// write. These come back, or all where it has none to write or cannot.
+    Place(Format, OutputPlace),
+}
+
+/// The rows of an image in a file that rank 0 has begun, and that ranks see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputPlace {
+    /// The file, below the output directory.
+    #[serde(with = "path_bytes")]
+    pub name: PathBuf,
+    /// Where the first row of the image begins; the others follow.
+    pub rows_from: u64,
 }
 
 /// What is seen of a file without reading it. A rank that sees the same sees the same file, not
@@ -141,7 +188,7 @@ pub enum ToRank {
         /// Where it is, if the rank is to read it and to write the result.
         files: Option<SharedFiles>,
     },
-    /// Rows to filter. Payload: the pixels.
+    /// Rows to filter. Payload: the pixels, or what they are decoded from, if the rank does not read them.
     Band(BandHeader),
     /// What a global pass found out for a band that this rank summarized. Payload: its shares.
     Share {
@@ -306,6 +353,20 @@ pub enum ToRank0 {
         /// What became of it.
         result: ImageResult,
     },
+    /// The rank does not see the file with the input rows of a band as rank 0 saw it.
+    BandNotSeen {
+        /// The image.
+        image: usize,
+        /// The band.
+        band: usize,
+    },
+    /// Rows are filtered, and about to be written by the rank: its thread is free.
+    BandFiltered {
+        /// The image.
+        image: usize,
+        /// The band.
+        band: usize,
+    },
     /// Rows are filtered. Payload: the pixels, or what they are encoded to.
     Band {
         /// The image.
@@ -314,6 +375,11 @@ pub enum ToRank0 {
         band: usize,
         /// How long it took.
         times: RankTimes,
+        /// Hashes of the groups of the input that begin in the band's rows, if the rank has read them,
+        /// and has not told them before.
+        groups: GroupHashes,
+        /// Whether the rank has written its part of them: only the edges are in the payload.
+        is_written: bool,
     },
     /// Rows cannot be encoded.
     BandFailed {
@@ -334,11 +400,13 @@ pub enum ToRank0 {
         band: usize,
         /// How long it took.
         times: RankTimes,
+        /// As for `Band`.
+        groups: GroupHashes,
     },
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"mpix");
-const VERSION: u16 = 5;
+const VERSION: u16 = 6;
 
 #[derive(Serialize, Deserialize)]
 struct Frame<H> {

@@ -16,10 +16,11 @@ use super::Event;
 use super::jobs::Jobs;
 use crate::buffers::Buffers;
 use crate::error::{BugError, panic_text};
+use crate::hash::GroupHashes;
 use crate::plan::WRITES_AT_ONCE;
-use crate::source::{sees_token, write_beside};
+use crate::source::{SharedPart, sees_token, write_beside};
 use crate::transport::message::{
-    FileSeen, Filtered, ImageResult, Message, SharedFiles, SharedOutput, ToRank0, Token,
+    FileSeen, Filtered, ImageResult, Message, RankTimes, SharedFiles, SharedOutput, ToRank0, Token,
     microseconds,
 };
 
@@ -38,6 +39,19 @@ pub struct Unwritten {
     pub(super) name: PathBuf,
     pub(super) file: Vec<u8>,
     pub(super) filtered: Filtered,
+}
+
+/// Rows of a result, encoded, a part of which is on its way to the disk.
+#[derive(Debug)]
+pub struct UnwrittenRows {
+    pub(super) image: usize,
+    pub(super) band: usize,
+    /// The file, below the output directory.
+    pub(super) name: PathBuf,
+    pub(super) part: SharedPart,
+    pub(super) bytes: Vec<u8>,
+    pub(super) times: RankTimes,
+    pub(super) groups: GroupHashes,
 }
 
 impl Files {
@@ -64,20 +78,63 @@ impl Files {
         jobs: &Arc<Jobs>,
         (rank, answers): (usize, &Sender<Event>),
     ) {
-        let (own, jobs, answers) = (Arc::clone(self), Arc::clone(jobs), answers.clone());
+        let (own, jobs) = (Arc::clone(self), Arc::clone(jobs));
+        let work = result.name.display().to_string();
+        self.spawn((rank, work), answers, move || own.answer(result, &jobs));
+    }
+
+    /// Has a thread write a part of some rows and tell rank 0.
+    pub(crate) fn write_rows(
+        self: &Arc<Self>,
+        rows: UnwrittenRows,
+        jobs: &Arc<Jobs>,
+        (rank, answers): (usize, &Sender<Event>),
+    ) {
+        let (own, jobs) = (Arc::clone(self), Arc::clone(jobs));
+        let work = format!("band {} of image {}", rows.band, rows.image);
+        self.spawn((rank, work), answers, move || own.answer_rows(rows, &jobs));
+    }
+
+    /// Has a thread do what ends with an answer for rank 0.
+    fn spawn(
+        &self,
+        (rank, work): (usize, String),
+        answers: &Sender<Event>,
+        write: impl FnOnce() -> Message<ToRank0> + Send + 'static,
+    ) {
+        let answers = answers.clone();
         self.writers.spawn_fifo(move || {
-            let work = result.name.display().to_string();
-            let event = std::panic::catch_unwind(AssertUnwindSafe(|| own.answer(result, &jobs)))
-                .map_or_else(
-                    |panic| {
-                        let panic = panic_text(panic.as_ref());
-                        Event::Broken(BugError::Panic { rank, work, panic })
-                    },
-                    Event::Answer,
-                );
+            let event = std::panic::catch_unwind(AssertUnwindSafe(write)).map_or_else(
+                |panic| {
+                    let panic = panic_text(panic.as_ref());
+                    Event::Broken(BugError::Panic { rank, work, panic })
+                },
+                Event::Answer,
+            );
             // The rank may have ended, and with it the run.
             let _ = answers.send(event);
         });
+    }
+
+    /// Writes its part of some rows. Where it cannot, rank 0 gets them all, and tries and tells it
+    /// itself.
+    fn answer_rows(&self, rows: UnwrittenRows, jobs: &Jobs) -> Message<ToRank0> {
+        let UnwrittenRows { image, band, name, part, bytes, mut times, groups } = rows;
+        let began = Instant::now();
+        let written = part.write(&self.directory.join(name), &bytes);
+        times.write_us += microseconds(began.elapsed());
+        let is_written = written.is_ok();
+        let header = ToRank0::Band { image, band, times, groups, is_written };
+        match written {
+            Ok(edges) => {
+                jobs.buffers().give(bytes);
+                Message::new(header, edges)
+            }
+            Err(error) => {
+                log::debug!("rank 0 is to write band {band} of image {image}: {error}");
+                Message::new(header, jobs.buffers().lend(bytes))
+            }
+        }
     }
 
     /// Writes a result. Where it cannot, rank 0 gets its bytes, and tries and tells it itself.

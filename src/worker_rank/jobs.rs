@@ -1,5 +1,6 @@
 //! What a rank's threads do with one message.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,18 +8,21 @@ use bytes::Bytes;
 
 use super::Event;
 use super::by_rows::{self, Fault, FileJob};
-use super::files::{self, Unwritten};
+use super::files::{self, Unwritten, UnwrittenRows};
 use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
 use super::pool::Load;
+use super::shared_rows::SharedRows;
 use crate::band::{Band, BandMut};
 use crate::buffers::Buffers;
 use crate::error::{BugError, ImageError, UsageError, with_causes};
-use crate::hash::{ContentHash, OutputHash};
+use crate::hash::{ContentHash, GroupHashes, OutputHash};
 use crate::image_file::{self, EncodeOptions, Format, Pieces, Reader};
 use crate::ops::chain::{Chain, Round};
 use crate::plan::{Work, is_spread};
+use crate::source::SharedPart;
 use crate::transport::message::{
-    BandHeader, Filtered, ImageResult, Message, RankTimes, SharedFiles, ToRank0, microseconds,
+    BandHeader, BandResult, Filtered, ImageResult, Message, OutputPlace, RankTimes, SharedFiles,
+    ToRank0, microseconds,
 };
 
 /// What all jobs of a rank share.
@@ -37,6 +41,34 @@ pub(crate) enum Way {
     Payload(Bytes),
     /// As files that rank 0 sees, too.
     Files(SharedFiles),
+}
+
+/// How the input rows of a band come to the rank.
+#[derive(Debug)]
+pub(crate) enum BandRows {
+    /// As pixels.
+    Pixels(Bytes),
+    /// In a file that begins with this row.
+    Slice(usize, Bytes),
+    /// In a file that rank 0 sees, too.
+    Shared(Arc<SharedRows>),
+}
+
+/// What the rank knows of a band beside its rows: how long it took to get them, and hashes that it made
+/// of the input.
+#[derive(Debug, Default)]
+struct Told {
+    times: RankTimes,
+    groups: GroupHashes,
+}
+
+/// What becomes of the rows that are made of a band.
+#[derive(Debug)]
+struct Goal {
+    /// What they are encoded in, if they are to be.
+    pieces: Option<Pieces>,
+    /// The file, below the output directory, of which the rank writes a part.
+    part: Option<(PathBuf, SharedPart)>,
 }
 
 /// A file made of another: its pixels, how long it took, and its bytes.
@@ -72,7 +104,7 @@ pub struct Pending {
     output_channels: usize,
     height: usize,
     locals: Locals,
-    pieces: Option<Pieces>,
+    goal: Goal,
 }
 
 impl Jobs {
@@ -87,7 +119,7 @@ impl Jobs {
     }
 
     /// Memory that is used again.
-    pub(super) fn buffers(&self) -> &Buffers {
+    pub(super) fn buffers(&self) -> &Arc<Buffers> {
         &self.buffers
     }
 
@@ -188,35 +220,62 @@ impl Jobs {
         self.chain.rounds().get(round).ok_or(unknown)
     }
 
-    /// The pieces that the rows of a band are encoded in, if they are to be.
-    fn pieces_of(&self, band: &BandHeader, round: &Round) -> Result<Option<Pieces>, BugError> {
-        let Some(format) = band.format else { return Ok(None) };
+    /// What is to become of the rows of a band.
+    fn goal_of(&self, band: &BandHeader, round: &Round) -> Result<Goal, BugError> {
         let fault = |what| BugError::Message { from: 0, what };
+        let (format, place) = match &band.result {
+            BandResult::Rows => return Ok(Goal { pieces: None, part: None }),
+            BandResult::Pieces(format) => (*format, None),
+            BandResult::Place(format, place) => (*format, Some(place)),
+        };
         let shape = (band.width, band.height, round.output_channels(band.channels));
         let pieces = Pieces::new(shape, &self.work.encode_options(format))
             .ok_or(fault("its format is not encoded in pieces"))?;
         let (start, end) = (band.rows.start, band.rows.end);
         let is_whole = |row: usize| row == band.height || row.is_multiple_of(pieces.rows());
-        if is_whole(start) && is_whole(end) {
-            return Ok(Some(pieces));
+        if !is_whole(start) || !is_whole(end) {
+            return Err(fault("its rows are no whole pieces"));
         }
-        Err(fault("its rows are no whole pieces"))
+        let Some(OutputPlace { name, rows_from }) = place else {
+            return Ok(Goal { pieces: Some(pieces), part: None });
+        };
+        let place = |row| {
+            pieces.place(row, *rows_from).ok_or(fault("its rows have no place in the result"))
+        };
+        let part = SharedPart::of(place(start)?..place(end)?);
+        Ok(Goal { part: part.map(|part| (name.clone(), part)), pieces: Some(pieces) })
     }
 
     /// Filters a band, or summarizes it for a global pass.
-    pub(crate) fn band(&self, band: &BandHeader, pixels: &[u8]) -> Result<Event, BugError> {
-        let round = self.round(band.round)?;
-        check_band(band, round, pixels)?;
-        let Some(first_row) = band.slice_from else { return self.rows_of_band(band, pixels, 0) };
+    pub(crate) fn band(&self, band: &BandHeader, rows: &BandRows) -> Result<Event, BugError> {
+        check_band(band, self.round(band.round)?)?;
         let mut watch = Stopwatch::start();
-        match self.decode_slice(band, first_row, pixels) {
-            Ok(rows) => {
-                let made = self.rows_of_band(band, &rows, watch.lap());
-                self.buffers.give(rows);
-                made
+        let (image, number) = (band.image, band.band);
+        let (rows, told) = match rows {
+            BandRows::Pixels(pixels) => {
+                check_pixels(band, pixels)?;
+                return self.rows_of_band(band, pixels, Told::default());
             }
-            Err(error) => Ok(Event::Answer(band_failed((band.image, band.band), &error))),
-        }
+            BandRows::Slice(first_row, slice) => match self.decode_slice(band, *first_row, slice) {
+                Ok(rows) => {
+                    let times = RankTimes { decode_us: watch.lap(), ..RankTimes::default() };
+                    (rows, Told { times, ..Told::default() })
+                }
+                Err(error) => return Ok(Event::Answer(band_failed((image, number), &error))),
+            },
+            BandRows::Shared(shared) => {
+                let places = shared.places((band.width, band.height, band.channels))?;
+                let Some((rows, groups)) = shared.read(&places, band, &self.buffers) else {
+                    let not_seen = ToRank0::BandNotSeen { image, band: number };
+                    return Ok(Event::Answer(Message::bare(not_seen)));
+                };
+                let times = RankTimes { read_us: watch.lap(), ..RankTimes::default() };
+                (rows, Told { times, groups })
+            }
+        };
+        let made = self.rows_of_band(band, &rows, told);
+        self.buffers.give(rows);
+        made
     }
 
     /// The input rows of a band, which are in the file `slice` that begins with row `first_row`.
@@ -245,15 +304,15 @@ impl Jobs {
         Ok(rows)
     }
 
-    /// Filters the rows of a band, which took so long to decode, or summarizes them.
+    /// Filters the rows of a band, or summarizes them.
     fn rows_of_band(
         &self,
         band: &BandHeader,
         pixels: &[u8],
-        decode_us: u64,
+        Told { mut times, groups }: Told,
     ) -> Result<Event, BugError> {
         let round = self.round(band.round)?;
-        let pieces = self.pieces_of(band, round)?;
+        let goal = self.goal_of(band, round)?;
         let input =
             Band::new(pixels, band.width, band.channels, band.input_rows.start, band.height);
         let output_channels = round.output_channels(band.channels);
@@ -262,7 +321,7 @@ impl Jobs {
         let mut watch = Stopwatch::start();
         if round.is_global() {
             let (partials, locals) = summarize_rows(round, input, &band.rows, threads);
-            let times = RankTimes { decode_us, ..of_filter(watch.lap(), threads) };
+            times.add(&of_filter(watch.lap(), threads));
             let payload =
                 postcard::to_stdvec(&partials).map_err(|source| BugError::Encode { source })?;
             let pending = Pending {
@@ -273,41 +332,50 @@ impl Jobs {
                 output_channels,
                 height: band.height,
                 locals,
-                pieces,
+                goal,
             };
-            let answer = Message::new(ToRank0::Partials { image, band: number, times }, payload);
+            let header = ToRank0::Partials { image, band: number, times, groups };
+            let answer = Message::new(header, payload);
             return Ok(Event::Summarized { key: (image, number), pending, answer });
         }
         let mut filtered = self.buffers.take(band.rows.len() * band.width * output_channels);
         let mut out =
             BandMut::new(&mut filtered, band.width, output_channels, band.rows.start, band.height);
         filter_rows(round, input, &mut out, threads)?;
-        let times = RankTimes { decode_us, ..of_filter(watch.lap(), threads) };
+        times.add(&of_filter(watch.lap(), threads));
         let place = (image, number, band.rows.start);
-        Ok(Event::Answer(self.rows_made(place, (filtered, times), pieces.as_ref())))
+        Ok(self.rows_made(place, filtered, (Told { times, groups }, goal)))
     }
 
-    /// The answer with the rows that were made of a band, encoded if they are to be.
+    /// What becomes of the rows that were made of a band, encoded if they are to be: an answer, or
+    /// something to write first.
     fn rows_made(
         &self,
         (image, band, first_row): (usize, usize, usize),
-        (rows, times): (Vec<u8>, RankTimes),
-        pieces: Option<&Pieces>,
-    ) -> Message<ToRank0> {
-        let (bytes, mut watch) = (rows.len(), Stopwatch::start());
-        let made = match pieces {
+        rows: Vec<u8>,
+        (Told { mut times, groups }, goal): (Told, Goal),
+    ) -> Event {
+        let (length, mut watch) = (rows.len(), Stopwatch::start());
+        let made = match &goal.pieces {
             None => Ok(rows),
             Some(pieces) => pieces.encode(first_row, rows),
         };
-        let times = RankTimes { encode_us: watch.lap(), ..times };
-        match made {
-            // Rows as they are: their memory serves again.
-            Ok(made) if made.capacity() >= bytes => {
-                Message::new(ToRank0::Band { image, band, times }, self.buffers.lend(made))
-            }
-            Ok(made) => Message::new(ToRank0::Band { image, band, times }, made),
-            Err(error) => band_failed((image, band), &error),
+        times.encode_us = watch.lap();
+        let bytes = match made {
+            Ok(bytes) => bytes,
+            Err(error) => return Event::Answer(band_failed((image, band), &error)),
+        };
+        if let Some((name, part)) = goal.part {
+            let unwritten = UnwrittenRows { image, band, name, part, bytes, times, groups };
+            return Event::FilteredRows(unwritten);
         }
+        let header = ToRank0::Band { image, band, times, groups, is_written: false };
+        Event::Answer(if bytes.capacity() >= length {
+            // Rows as they are: their memory serves again.
+            Message::new(header, self.buffers.lend(bytes))
+        } else {
+            Message::new(header, bytes)
+        })
     }
 
     /// The second half of a global pass over a band.
@@ -317,7 +385,7 @@ impl Jobs {
         band: usize,
         pending: Pending,
         shares: &[u8],
-    ) -> Result<Message<ToRank0>, BugError> {
+    ) -> Result<Event, BugError> {
         let shares: Vec<Vec<u8>> = postcard::from_bytes(shares)
             .map_err(|source| BugError::GlobalPass { part: "shares", source })?;
         let bytes = pending.rows * pending.width * pending.output_channels;
@@ -332,8 +400,8 @@ impl Jobs {
         let (chunks, mut watch) = (pending.locals.len(), Stopwatch::start());
         finish_rows(self.round(pending.round)?, pending.locals, &shares, &mut out)?;
         let times = of_filter(watch.lap(), chunks);
-        let place = (image, band, pending.first_row);
-        Ok(self.rows_made(place, (filtered, times), pending.pieces.as_ref()))
+        let (place, told) = ((image, band, pending.first_row), Told { times, ..Told::default() });
+        Ok(self.rows_made(place, filtered, (told, pending.goal)))
     }
 }
 
@@ -343,8 +411,8 @@ fn band_failed((image, band): (usize, usize), error: &ImageError) -> Message<ToR
     Message::bare(ToRank0::BandFailed { image, band, kind, reason })
 }
 
-/// Holds every number of a band's header against its payload before it is used.
-fn check_band(band: &BandHeader, round: &Round, pixels: &[u8]) -> Result<(), BugError> {
+/// Checks every number of a band's header before it is used.
+fn check_band(band: &BandHeader, round: &Round) -> Result<(), BugError> {
     let fault = |what| Err(BugError::Message { from: 0, what });
     if band.rows.is_empty() || band.rows.end > band.height || band.width == 0 {
         return fault("it names rows that are none");
@@ -362,9 +430,14 @@ fn check_band(band: &BandHeader, round: &Round, pixels: &[u8]) -> Result<(), Bug
     if round.input_rows(band.rows.clone(), band.height) != band.input_rows {
         return fault("its halo is not what the round needs");
     }
-    let is_rows = band.slice_from.is_none();
-    if is_rows && stride.checked_mul(band.input_rows.len()) != Some(pixels.len()) {
-        return fault("its payload has another length than its rows");
+    Ok(())
+}
+
+/// Holds the pixels of a band against its header, which was checked.
+fn check_pixels(band: &BandHeader, pixels: &[u8]) -> Result<(), BugError> {
+    if band.width * band.channels * band.input_rows.len() != pixels.len() {
+        let what = "its payload has another length than its rows";
+        return Err(BugError::Message { from: 0, what });
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use clap::Parser;
 use mpix::cli::{Cli, Command};
 use mpix::error::{BugError, Error};
+use mpix::hash::GroupHashes;
 use mpix::image_file::Format;
 use mpix::plan::{HostFacts, Job};
 use mpix::rank0::{self, Desk};
@@ -66,7 +67,12 @@ fn found(op: &str, hello: HostFacts, answer: fn(&BandHeader) -> Message<ToRank0>
 fn partials(band: &BandHeader) -> Message<ToRank0> {
     let none = postcard::to_stdvec(&Vec::<Vec<u8>>::new()).unwrap();
     Message::new(
-        ToRank0::Partials { image: band.image, band: band.band, times: RankTimes::default() },
+        ToRank0::Partials {
+            image: band.image,
+            band: band.band,
+            times: RankTimes::default(),
+            groups: GroupHashes::default(),
+        },
         none,
     )
 }
@@ -77,34 +83,55 @@ fn partials_for_a_round_without_a_global_pass_are_refused() {
     assert_eq!(what, "it brings partials that nobody waits for");
 }
 
+/// Rows of band `band` of image `image`: so many bytes.
+fn rows((image, band): (usize, usize), bytes: usize) -> Message<ToRank0> {
+    let (times, groups) = (RankTimes::default(), GroupHashes::default());
+    let header = ToRank0::Band { image, band, times, groups, is_written: false };
+    Message::new(header, vec![0; bytes])
+}
+
 #[test]
 fn rows_before_the_share_are_refused() {
-    let what = found("canny", facts(), |band| {
-        let header =
-            ToRank0::Band { image: band.image, band: band.band, times: RankTimes::default() };
-        Message::new(header, vec![0; band.rows.len() * band.width])
-    });
+    let what =
+        found("canny", facts(), |band| rows((band.image, band.band), band.rows.len() * band.width));
     assert_eq!(what, "it brings rows before it has its share");
 }
 
 #[test]
 fn bands_and_images_that_a_rank_never_had_are_refused() {
-    let what = found("invert", facts(), |band| {
-        Message::bare(ToRank0::Band {
-            image: band.image,
-            band: usize::MAX,
-            times: RankTimes::default(),
-        })
-    });
+    let what = found("invert", facts(), |band| rows((band.image, usize::MAX), 0));
     assert_eq!(what, "it speaks of a band that it never had");
-    let what = found("invert", facts(), |band| {
-        Message::bare(ToRank0::Band {
-            image: usize::MAX,
-            band: band.band,
-            times: RankTimes::default(),
-        })
-    });
+    let what = found("invert", facts(), |band| rows((usize::MAX, band.band), 0));
     assert_eq!(what, "it speaks of an image that it never had");
+}
+
+#[test]
+fn files_that_a_rank_was_not_to_touch_are_none_of_its_business() {
+    let what = found("invert", facts(), |band| {
+        Message::bare(ToRank0::BandNotSeen { image: band.image, band: band.band })
+    });
+    assert_eq!(what, "it does not find what it was not to look for");
+    let what = found("invert", facts(), |band| {
+        Message::bare(ToRank0::BandFiltered { image: band.image, band: band.band })
+    });
+    assert_eq!(what, "it writes what it was not to write");
+    let what = found("invert", facts(), |band| {
+        let mut rows = rows((band.image, band.band), 0);
+        if let ToRank0::Band { is_written, .. } = &mut rows.header {
+            *is_written = true;
+        }
+        rows
+    });
+    assert_eq!(what, "it has written what it was not to write");
+    let what = found("invert", facts(), |band| {
+        let mut rows = rows((band.image, band.band), 0);
+        if let ToRank0::Band { groups, .. } = &mut rows.header {
+            let file = tempfile::tempfile().unwrap();
+            *groups = GroupHashes::read((&file, 1), 0..1, (0, b"a")).unwrap();
+        }
+        rows
+    });
+    assert_eq!(what, "it has hashed other parts of the file than asked for");
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use image::{ColorType, ImageFormat};
 use mpix::error::FailureKind;
-use mpix::hash::{ContentHash, OutputHash};
+use mpix::hash::{ContentHash, GroupHashes, OutputHash, groups_within};
 use mpix::image_file::{DecodeOptions, Format, Limits, Metadata, encode};
 use mpix::ops::{OPS, OpSpec, Simd};
 use mpix::plan::{Arrived, HostFacts, Work};
 use mpix::transport::message::{
-    BandHeader, FileSeen, Filtered, ImageResult, RankTimes, SharedFiles, SharedOutput, ToRank,
-    ToRank0, Token, write_frame,
+    BandHeader, BandInput, BandResult, FileSeen, Filtered, ImageResult, InputPlace, OutputPlace,
+    RankTimes, SharedFiles, SharedOutput, ToRank, ToRank0, Token, write_frame,
 };
 use serde::Serialize;
 
@@ -100,18 +100,19 @@ fn work() -> Work {
 
 fn band(round: usize) -> BandHeader {
     let (rows, input_rows, width) = (2..4, 0..HEIGHT, WIDTH);
-    let (channels, height, format, slice_from) = (3, HEIGHT, None, None);
+    let (channels, height) = (3, HEIGHT);
+    let (input, result) = (BandInput::Rows, BandResult::Rows);
     BandHeader {
         image: 1,
         round,
         band: 0,
         rows,
         input_rows,
-        slice_from,
+        input,
         width,
         channels,
         height,
-        format,
+        result,
     }
 }
 
@@ -151,6 +152,12 @@ fn messages() -> Seeds {
     let token = Some(Token { path: directory.join(".mpix-b"), content: 1 << 100 });
     let seen = FileSeen { bytes: 300, modified_ns: -1, inode: 2 };
     let files = SharedFiles { input: "/a.png".into(), seen, output: "a.png".into() };
+    let input = BandInput::Place(InputPlace { path: "/a.ppm".into(), seen, rows_from: 11 });
+    let place = OutputPlace { name: ".mpix-c".into(), rows_from: 12 };
+    let result = BandResult::Place(Format::Tiff, place);
+    let times = RankTimes::default();
+    let file = tempfile::tempfile().unwrap();
+    let groups = GroupHashes::read((&file, 3), groups_within(&(0..3)), (0, b"abc")).unwrap();
     let mut by_name = image();
     if let ToRank::Image { files: own, .. } = &mut by_name {
         *own = Some(files);
@@ -169,7 +176,11 @@ fn messages() -> Seeds {
         frame("done", &ToRank0::Image { image: 1, result: ImageResult::Done(filtered) }),
         frame("failed", &ToRank0::Image { image: 1, result: failed }),
         frame("unfit-band", &ToRank0::BandFailed { image: 1, band: 2, kind, reason }),
-        frame("partials", &ToRank0::Partials { image: 1, band: 2, times: RankTimes::default() }),
+        frame("partials", &ToRank0::Partials { image: 1, band: 2, times, groups: groups.clone() }),
+        frame("band-by-place", &ToRank::Band(BandHeader { input, result, ..band(0) })),
+        frame("not-seen-band", &ToRank0::BandNotSeen { image: 1, band: 2 }),
+        frame("filtered-band", &ToRank0::BandFiltered { image: 1, band: 2 }),
+        frame("written", &ToRank0::Band { image: 1, band: 2, times, groups, is_written: true }),
         frame("probe", &ToRank::Probe),
         frame("arrived", &ToRank0::Arrived(Arrived { bytes: 1 << 20, busy_us: 900 })),
     ]
@@ -204,17 +215,26 @@ fn conversations() -> Seeds {
     let start = (ToRank::Start(plain), Vec::new());
     let own_rows = BandHeader { input_rows: 2..4, ..band(0) };
     let inverted = (ToRank::Band(own_rows.clone()), rows_of(&own_rows));
-    let encoded_rows = BandHeader { format: Some(Format::Tiff), ..own_rows.clone() };
+    let encoded_rows = BandHeader { result: BandResult::Pieces(Format::Tiff), ..own_rows.clone() };
     let encoded = (ToRank::Band(encoded_rows), rows_of(&own_rows));
-    let few_rows = BandHeader { format: Some(Format::Png), ..own_rows.clone() };
+    let few_rows = BandHeader { result: BandResult::Pieces(Format::Png), ..own_rows.clone() };
     let half_a_piece = (ToRank::Band(few_rows), rows_of(&own_rows));
     // Files that hold the rows of the band, and others.
     let slice = |from: usize| {
-        let header = BandHeader { slice_from: Some(from), ..own_rows.clone() };
+        let input = BandInput::Slice { first_row: from };
+        let header = BandHeader { input, ..own_rows.clone() };
         let slice = (ToRank::Band(header), file(Format::Tiff, WIDTH, HEIGHT - from, 3));
         conversation(&[start.clone(), slice])
     };
     let slices = [1, 3].map(|from| (format!("slice-from-{from}"), slice(from)));
+    // Files, which this rank does not see.
+    let place = InputPlace {
+        path: "/a.ppm".into(),
+        seen: FileSeen { bytes: 300, modified_ns: 1, inode: 2 },
+        rows_from: 11,
+    };
+    let by_place = BandHeader { input: BandInput::Place(place), ..own_rows.clone() };
+    let by_place = (ToRank::Band(by_place), Vec::new());
     // Rows so far down that the halo rows below them have no numbers.
     let (rows, input_rows) = (usize::MAX - 2..usize::MAX, usize::MAX - 5..usize::MAX);
     let far_down = BandHeader { rows, input_rows, height: usize::MAX, ..band(0) };
@@ -223,6 +243,7 @@ fn conversations() -> Seeds {
         ("image".to_owned(), conversation(&[(image(), whole)])),
         ("band-and-share".to_owned(), conversation(&[banded, share])),
         ("encoded".to_owned(), conversation(&[start.clone(), encoded])),
+        ("by-place".to_owned(), conversation(&[start.clone(), by_place])),
         ("half-a-piece".to_owned(), conversation(&[start.clone(), half_a_piece])),
         (
             "other-work".to_owned(),

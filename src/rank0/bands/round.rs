@@ -7,25 +7,30 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::error::BugError;
+use crate::hash::groups_within;
+use crate::image_file::PlainRows;
 use crate::ops::chain::Round;
 use crate::plan::{Flow, band_bytes, cut_rows, kept_bytes};
+use crate::transport::message::{BandInput, InputPlace};
 
 /// Where the rows come from that a round works on.
 #[derive(Debug)]
 pub(super) enum Input {
     /// From the file, band by band: those that have been read.
     Read(VecDeque<Part>),
+    /// From the file, where ranks read them themselves.
+    Placed(InputPlace, PlainRows),
     /// From the round before: all of them.
     Joined(Bytes),
 }
 
-/// The rows of a band as they were read.
+/// The input rows of a band, for a rank.
 #[derive(Debug)]
 pub struct Part {
-    /// Their pixels, or a file that holds them.
+    /// Their pixels, or a file that holds them; nothing if the rank reads them.
     pub(crate) bytes: Bytes,
-    /// The first row of that file.
-    pub(crate) slice_from: Option<usize>,
+    /// Which of these.
+    pub(crate) input: BandInput,
 }
 
 /// The state of a round.
@@ -41,7 +46,8 @@ pub(super) struct RoundState {
     /// Bands that may be on their way, and those that are.
     limit: usize,
     on_their_way: usize,
-    /// Bands that were asked for, handed out, and given their share.
+    /// Bands whose input was asked for, or was read by a rank; bands that were handed out, and given
+    /// their share.
     ordered: usize,
     handed_out: usize,
     shared: usize,
@@ -61,6 +67,10 @@ struct BandState {
     bytes: u64,
     kept: u64,
     at: At,
+    /// Whether its rank reads its rows, and has not told hashes of them yet.
+    is_read_there: bool,
+    /// Whether its rows are made, and its rank only writes them.
+    is_filtered: bool,
 }
 
 /// Where a band is.
@@ -91,6 +101,8 @@ pub(crate) struct Freed {
     pub(crate) bytes: u64,
     /// Whether it has worked for as long.
     pub(crate) is_work: bool,
+    /// Whether it has told before that it only writes.
+    pub(crate) is_filtered: bool,
 }
 
 impl RoundState {
@@ -107,7 +119,8 @@ impl RoundState {
             let size = (width, channels);
             let bytes = band_bytes(round, size, input_rows.len(), rows.len());
             let kept = kept_bytes(round, size, rows.len());
-            BandState { rows, input_rows, bytes, kept, at: At::Rank0 }
+            let (is_read_there, is_filtered) = (false, false);
+            BandState { rows, input_rows, bytes, kept, at: At::Rank0, is_read_there, is_filtered }
         };
         let bands: Vec<BandState> = cut_rows(0..height, flow.rows).into_iter().map(band).collect();
         let (awaited, is_global) = (bands.len(), round.is_global());
@@ -135,6 +148,11 @@ impl RoundState {
         (width, height, self.output_channels)
     }
 
+    /// Bytes of a row that the round makes.
+    pub(super) fn output_row_bytes(&self) -> usize {
+        self.shape.0 * self.output_channels
+    }
+
     /// Columns, rows, channels of its input.
     pub(super) fn shape(&self) -> (usize, usize, usize) {
         self.shape
@@ -142,7 +160,7 @@ impl RoundState {
 
     /// The rows that the file is to be asked for now.
     pub(super) fn order(&mut self) -> Option<Range<usize>> {
-        if matches!(self.input, Input::Joined(_)) || self.on_their_way >= self.limit {
+        if !matches!(self.input, Input::Read(_)) || self.on_their_way >= self.limit {
             return None;
         }
         let band = self.bands.get(self.ordered)?;
@@ -151,7 +169,7 @@ impl RoundState {
         Some(band.input_rows.clone())
     }
 
-    /// Whether all rows were asked for.
+    /// Whether nothing more is to be asked for.
     pub(super) fn is_ordered(&self) -> bool {
         self.ordered == self.bands.len()
     }
@@ -160,7 +178,7 @@ impl RoundState {
     pub(super) fn take_read(&mut self, part: Part) {
         let Input::Read(ready) = &mut self.input else { return };
         let number = self.handed_out + ready.len();
-        if let Some(band) = self.bands.get_mut(number).filter(|_| part.slice_from.is_some()) {
+        if let (Some(band), BandInput::Slice { .. }) = (self.bands.get_mut(number), &part.input) {
             // The rank has the file beside its rows.
             band.bytes += part.bytes.len() as u64;
         }
@@ -171,7 +189,7 @@ impl RoundState {
     pub(super) fn next_bytes(&self) -> Option<u64> {
         let is_there = match &self.input {
             Input::Read(ready) => !ready.is_empty(),
-            Input::Joined(_) => self.on_their_way < self.limit,
+            Input::Placed(..) | Input::Joined(_) => self.on_their_way < self.limit,
         };
         self.bands.get(self.handed_out).filter(|_| is_there).map(|band| band.bytes)
     }
@@ -184,16 +202,92 @@ impl RoundState {
         let (rows, input_rows) = (band.rows.clone(), band.input_rows.clone());
         let part = match &mut self.input {
             Input::Read(ready) => ready.pop_front()?,
+            Input::Placed(place, _) => {
+                self.on_their_way += 1;
+                band.is_read_there = true;
+                Part { bytes: Bytes::new(), input: BandInput::Place(place.clone()) }
+            }
             Input::Joined(pixels) => {
                 self.on_their_way += 1;
                 let stride = width * channels;
                 let bytes = pixels.slice(input_rows.start * stride..input_rows.end * stride);
-                Part { bytes, slice_from: None }
+                Part { bytes, input: BandInput::Rows }
             }
         };
         band.at = At::Work(to);
         self.handed_out += 1;
         Some(Handed { band: number, rows, input_rows, part })
+    }
+
+    /// Takes how many groups of the file rank `from` has hashed that begin in the rows of band `band`.
+    /// Returns the number of the first, if it was to read them.
+    ///
+    /// # Errors
+    /// When the rank never had that band, or was to hash others.
+    pub(super) fn take_groups(
+        &mut self,
+        (from, number): (usize, usize),
+        count: usize,
+    ) -> Result<Option<u64>, BugError> {
+        let band = self.band_of(from, number)?;
+        let (first, wanted) = match &self.input {
+            Input::Placed(_, rows) if band.is_read_there => {
+                let groups = groups_within(&rows.share(&band.rows));
+                (Some(groups.start), groups.end - groups.start)
+            }
+            Input::Read(_) | Input::Placed(..) | Input::Joined(_) => (None, 0),
+        };
+        if count as u64 != wanted {
+            let what = "it has hashed other parts of the file than asked for";
+            return Err(BugError::Message { from, what });
+        }
+        self.bands[number].is_read_there = false;
+        self.ordered += usize::from(first.is_some());
+        Ok(first)
+    }
+
+    /// Rank `from` does not find the input of band `band`: another way is needed. Returns its rows and
+    /// its input rows.
+    ///
+    /// # Errors
+    /// When it was not to look for it.
+    pub(super) fn take_not_seen(
+        &mut self,
+        (from, number): (usize, usize),
+    ) -> Result<(Range<usize>, Range<usize>), BugError> {
+        if !self.band_of(from, number)?.is_read_there {
+            let what = "it does not find what it was not to look for";
+            return Err(BugError::Message { from, what });
+        }
+        let band = &mut self.bands[number];
+        band.is_read_there = false;
+        self.ordered += 1;
+        Ok((band.rows.clone(), band.input_rows.clone()))
+    }
+
+    /// What rank 0 has read of band `number`, for the rank that did not find it.
+    pub(super) fn hand_over(&self, number: usize, bytes: Bytes) -> Option<(usize, Handed)> {
+        let band = self.bands.get(number)?;
+        let At::Work(rank) = band.at else { return None };
+        let (rows, input_rows) = (band.rows.clone(), band.input_rows.clone());
+        let part = Part { bytes, input: BandInput::Rows };
+        Some((rank, Handed { band: number, rows, input_rows, part }))
+    }
+
+    /// Rank `from` has filtered band `band`, and writes a part of its rows. Returns whether its thread
+    /// has worked until now.
+    ///
+    /// # Errors
+    /// When the rank never had that band, or says so twice.
+    pub(super) fn take_filtered(
+        &mut self,
+        (from, number): (usize, usize),
+    ) -> Result<bool, BugError> {
+        let is_work = matches!(self.band_of(from, number)?.at, At::Work(_));
+        if std::mem::replace(&mut self.bands[number].is_filtered, true) {
+            return Err(BugError::Message { from, what: "it has filtered a band twice" });
+        }
+        Ok(is_work)
     }
 
     /// The next band that is to be told the outcome of the global pass: its rank, its number, and
@@ -222,7 +316,8 @@ impl RoundState {
     ) -> Result<Freed, BugError> {
         let fault = |what| BugError::Message { from, what };
         let band = self.band_of(from, number)?;
-        let freed = Freed { bytes: band.bytes - band.kept, is_work: true };
+        let freed =
+            Freed { bytes: band.bytes - band.kept, is_work: true, is_filtered: band.is_filtered };
         if !self.is_global {
             return Err(fault("it brings partials that nobody waits for"));
         }
@@ -254,31 +349,26 @@ impl RoundState {
         counts.into_iter().map(share_of).collect()
     }
 
-    /// Band `band` comes back from rank `from`, with `rows` bytes of rows if they are not encoded.
-    /// Returns what it frees there, and the band's rows.
+    /// Band `band` comes back from rank `from`. Returns what it frees there, and the band's rows.
     ///
     /// # Errors
-    /// When the rank never had that band, or gives other rows than asked for.
+    /// When the rank never had that band, or cannot have made its rows.
     pub(super) fn take_back(
         &mut self,
         (from, number): (usize, usize),
-        rows: Option<usize>,
     ) -> Result<(Freed, Range<usize>), BugError> {
         let fault = |what| BugError::Message { from, what };
-        let (stride, is_global) = (self.shape.0 * self.output_channels, self.is_global);
+        let is_global = self.is_global;
         let has_share = number < self.shared;
         let band = self.band_of(from, number)?;
         if is_global && !has_share {
             return Err(fault("it brings rows before it has its share"));
         }
-        if rows.is_some_and(|bytes| bytes != band.rows.len() * stride) {
-            return Err(fault("it brings another number of rows than asked for"));
-        }
         let bytes = if is_global { band.kept } else { band.bytes };
-        let own = band.rows.clone();
+        let (own, is_filtered) = (band.rows.clone(), band.is_filtered);
         self.bands[number].at = At::Back;
         self.awaited -= 1;
-        Ok((Freed { bytes, is_work: !is_global }, own))
+        Ok((Freed { bytes, is_work: !is_global, is_filtered }, own))
     }
 
     /// The band that rank `from` speaks of, which must be there.
@@ -305,10 +395,13 @@ impl RoundState {
 
     /// What ranks still hold: the rank, and what it frees if nothing is wanted any more.
     pub(super) fn at_ranks(&self) -> impl Iterator<Item = (usize, Freed)> {
-        self.bands.iter().filter_map(|band| match band.at {
-            At::Work(rank) => Some((rank, Freed { bytes: band.bytes, is_work: true })),
-            At::Kept(rank) => Some((rank, Freed { bytes: band.kept, is_work: false })),
-            At::Rank0 | At::Back => None,
+        self.bands.iter().filter_map(|band| {
+            let (rank, bytes, is_work) = match band.at {
+                At::Work(rank) => (rank, band.bytes, true),
+                At::Kept(rank) => (rank, band.kept, false),
+                At::Rank0 | At::Back => return None,
+            };
+            Some((rank, Freed { bytes, is_work, is_filtered: band.is_filtered }))
         })
     }
 }
@@ -329,7 +422,7 @@ mod tests {
     }
 
     fn part(pixels: Vec<u8>) -> Part {
-        Part { bytes: pixels.into(), slice_from: None }
+        Part { bytes: pixels.into(), input: BandInput::Rows }
     }
 
     #[test]
@@ -340,7 +433,7 @@ mod tests {
         round.take_read(part(vec![0; 12]));
         assert_eq!(round.next_bytes(), Some(4 * (3 + 2)));
         assert_eq!(round.hand_out(7).unwrap().rows, 0..2);
-        let (freed, rows) = round.take_back((7, 0), Some(8)).unwrap();
+        let (freed, rows) = round.take_back((7, 0)).unwrap();
         assert_eq!((freed.bytes, freed.is_work, rows, round.order()), (20, true, 0..2, None));
         round.landed();
         assert_eq!((round.order(), round.is_ordered()), (Some(3..7), false));
@@ -368,9 +461,9 @@ mod tests {
             [given(), given(), given(), given()],
             [Some((1, 0)), Some((1, 1)), Some((1, 2)), None]
         );
-        let too_soon = round.take_back((1, 3), Some(8)).unwrap_err().to_string();
+        let too_soon = round.take_back((1, 3)).unwrap_err().to_string();
         assert!(too_soon.contains("before it has its share"), "{too_soon}");
-        round.take_back((1, 0), Some(8)).unwrap();
+        round.take_back((1, 0)).unwrap();
         round.landed();
         assert_eq!(round.next_share().unwrap().1, 3);
         assert_eq!(round.at_ranks().count(), 4);

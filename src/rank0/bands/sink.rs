@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -20,15 +21,25 @@ use crate::rank0::Event;
 use crate::rank0::account::Written;
 use crate::rank0::lease_keeper::{Hold, is_loss};
 use crate::rank0::run::WriteFailure;
-use crate::source::NewFile;
+use crate::source::{NewFile, SharedPart};
+use crate::transport::message::OutputPlace;
 
 /// What the thread is told.
 #[derive(Debug)]
 pub(crate) enum ToSink {
-    /// What became of a band: its rows, or what they are encoded to.
-    Band(usize, Bytes),
+    /// What became of a band.
+    Band(usize, Made),
     /// All of them are there, and the file may appear.
     Finish,
+}
+
+/// The rows that a rank made of a band.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// They, or what they are encoded to.
+    Bytes(Bytes),
+    /// What the rank has written of their places, and the edges before and behind that.
+    Written(SharedPart, Bytes),
 }
 
 /// A result to be written.
@@ -40,6 +51,8 @@ pub(crate) struct Sink {
     pub(crate) metadata: Metadata,
     pub(crate) options: EncodeOptions,
     pub(crate) pieces: Option<Pieces>,
+    /// Whether ranks write to the file, too.
+    pub(crate) is_shared: bool,
     /// The output directory, and the file's name below it.
     pub(crate) place: (PathBuf, PathBuf),
     pub(crate) hold: Hold,
@@ -81,9 +94,13 @@ impl Sink {
         thread::scope(|scope| {
             let (to_hasher, written) = channel();
             let hasher = scope.spawn(move || self.hash(&written));
-            let (mut output, encode) = self.fill(parts, to_hasher)?;
-            output.sync()?;
-            let (sha256, hash) = hasher.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let filled = self.fill(parts, to_hasher).and_then(|(mut output, encode)| {
+                output.sync()?;
+                Ok((output, encode))
+            });
+            // First, since it is why nothing could be passed on to it.
+            let (sha256, hash) = hasher.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            let (output, encode) = filled?;
             output.appear((sha256, encode, hash))
         })
     }
@@ -98,12 +115,20 @@ impl Sink {
         let mut encode = Duration::ZERO;
         let (mut encoder, head) = timed(&mut encode, || Encoder::new(self))?;
         let mut output = Output::begin(self, to_hasher)?;
+        if self.is_shared {
+            output.share(head.len() as u64)?;
+        }
         output.append(Joined::Beside(head))?;
         let (mut waiting, mut next) = (BTreeMap::new(), 0);
-        while let ToSink::Band(band, bytes) = parts.recv().map_err(|_| Fault::Abandoned)? {
-            waiting.insert(band, bytes);
-            while let Some(bytes) = waiting.remove(&next) {
-                output.append(Joined::Band(timed(&mut encode, || encoder.add(bytes))?))?;
+        while let ToSink::Band(band, made) = parts.recv().map_err(|_| Fault::Abandoned)? {
+            waiting.insert(band, made);
+            while let Some(made) = waiting.remove(&next) {
+                match made {
+                    Made::Bytes(bytes) => {
+                        output.append(Joined::Band(timed(&mut encode, || encoder.add(bytes))?))?;
+                    }
+                    Made::Written(part, edges) => output.join(part, &edges)?,
+                }
                 next += 1;
             }
         }
@@ -114,10 +139,17 @@ impl Sink {
 
     /// Hashes what was written, and tells rank 0 of each band that it is through. Returns how long it
     /// hashed, too.
-    fn hash(&self, written: &Receiver<Joined>) -> (OutputHash, Duration) {
+    fn hash(&self, written: &Receiver<Joined>) -> Result<(OutputHash, Duration), Fault> {
         let (mut sha256, mut time) = (OutputHasher::default(), Duration::ZERO);
         for joined in written {
-            timed(&mut time, || sha256.add(joined.bytes()));
+            let hashed = timed(&mut time, || match &joined {
+                Joined::Band(bytes) | Joined::Beside(bytes) => {
+                    sha256.add(bytes);
+                    Ok(())
+                }
+                Joined::There(part, file) => part.read_back(file, |bytes| sha256.add(bytes)),
+            });
+            hashed.map_err(|source| cannot_write(self, source, 0))?;
             if matches!(joined, Joined::Band(_)) {
                 // Its memory is free before rank 0 lets another band come.
                 drop(joined);
@@ -125,7 +157,7 @@ impl Sink {
                 let _ = self.events.send(Event::Sunk(self.image));
             }
         }
-        (sha256.end(), time)
+        Ok((sha256.end(), time))
     }
 
     /// Makes sure that the output directory is still this run's.
@@ -139,18 +171,12 @@ impl Sink {
 
 /// Bytes of the file.
 enum Joined {
-    /// Of the next band.
+    /// Of the next band: the last of them.
     Band(Bytes),
-    /// Before the first band, or behind the last.
+    /// Before the first band, behind the last, or the first of a band.
     Beside(Bytes),
-}
-
-impl Joined {
-    fn bytes(&self) -> &Bytes {
-        match self {
-            Self::Band(bytes) | Self::Beside(bytes) => bytes,
-        }
-    }
+    /// Of the next band, written by its rank to this file.
+    There(SharedPart, Arc<Path>),
 }
 
 /// Makes the bytes of a file of what the ranks made.
@@ -209,13 +235,42 @@ impl<'s> Output<'s> {
         Ok(Self { sink, file, bytes: 0, to_hasher: Some(to_hasher), time: Duration::ZERO })
     }
 
+    /// Makes room for all of the file, and tells rank 0 where its rows go, which begin at `rows_from`.
+    fn share(&self, rows_from: u64) -> Result<(), Fault> {
+        let Self { sink, file, .. } = self;
+        let pieces = sink.pieces.as_ref();
+        let Some(end) = pieces.and_then(|pieces| pieces.place(sink.shape.1, rows_from)) else {
+            return Ok(());
+        };
+        file.make_room(end).map_err(|source| cannot_write(sink, source, end))?;
+        let beside = file.temporary().file_name().unwrap_or_default();
+        let place = OutputPlace { name: sink.place.1.with_file_name(beside), rows_from };
+        // Rank 0 hears of it when it is there to hear.
+        let _ = sink.events.send(Event::Begun(sink.image, place));
+        Ok(())
+    }
+
+    /// Takes the next band, a part of which its rank has written.
+    fn join(&mut self, part: SharedPart, edges: &Bytes) -> Result<(), Fault> {
+        let above = usize::try_from(part.edges()[0]).unwrap_or(usize::MAX).min(edges.len());
+        self.append(Joined::Beside(edges.slice(..above)))?;
+        let place = self.file.temporary().into();
+        self.append(Joined::There(part, place))?;
+        self.append(Joined::Band(edges.slice(above..)))
+    }
+
     fn append(&mut self, joined: Joined) -> Result<(), Fault> {
-        self.bytes += joined.bytes().len() as u64;
         let Self { file, time, .. } = self;
-        timed(time, || file.append(joined.bytes()))
-            .map_err(|source| cannot_write(self.sink, source, self.bytes))?;
+        let (length, written) = match &joined {
+            Joined::Band(bytes) | Joined::Beside(bytes) => {
+                (bytes.len() as u64, timed(time, || file.append(bytes)))
+            }
+            Joined::There(part, _) => (part.length(), timed(time, || file.leave(part.length()))),
+        };
+        self.bytes += length;
+        written.map_err(|source| cannot_write(self.sink, source, self.bytes))?;
         if let Some(to_hasher) = &self.to_hasher {
-            // A hasher that has ended has panicked, which its scope passes on.
+            // A hasher that has ended says why.
             to_hasher.send(joined).map_err(|_| Fault::Abandoned)?;
         }
         Ok(())

@@ -1,10 +1,12 @@
 //! The thread that reads an image in bands: it decodes the rows that rank 0 asks for, in their order, or
-//! cuts them out of the file for the ranks to decode.
+//! cuts them out of the file for the ranks to decode. Where ranks read rows that stand in the file as
+//! they are, it reads what one of them does not find, and joins the hashes that they make.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
@@ -14,10 +16,10 @@ use bytes::Bytes;
 use super::{Part, timed};
 use crate::buffers::Buffers;
 use crate::error::ImageError;
-use crate::hash::{ContentHash, ContentHasher};
-use crate::image_file::{DecodeOptions, Metadata, Reader, Slicer};
+use crate::hash::{ContentHash, GroupHashes, GroupJoiner, groups_within};
+use crate::image_file::{DecodeOptions, Metadata, PlainRows, Reader, Slicer};
 use crate::rank0::Event;
-use crate::transport::message::FileSeen;
+use crate::transport::message::{BandInput, FileSeen, InputPlace};
 
 /// What the thread says.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub enum FromSource {
     Opened(Opened),
     /// The rows that were asked for.
     Rows(Part),
+    /// The input rows of a band that its rank did not find.
+    Band(usize, Bytes),
     /// The file has been read to its end; or it cannot be.
     Ended(Result<Ended, ImageError>),
 }
@@ -40,17 +44,33 @@ pub struct Opened {
     pub(crate) metadata: Metadata,
     /// Rows of a unit in which the file can be cut, if it can be.
     pub(crate) unit_rows: Option<usize>,
-    /// The file, and what rank 0 saw of it, unless the source hashes what it reads.
+    /// Where ranks read its rows, and their places, if they do.
+    pub(crate) place: Option<(InputPlace, PlainRows)>,
+    /// The file, and what rank 0 saw of it, unless it is hashed by those who read its rows.
     pub(crate) to_hash: Option<(File, FileSeen)>,
 }
 
 /// What the thread is asked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
-    /// These rows, decoded.
-    Rows(Range<usize>),
-    /// A file that holds them.
-    Slice(Range<usize>),
+    /// These rows, decoded, or a file that holds them, if they may be cut out.
+    Rows {
+        /// Which.
+        rows: Range<usize>,
+        /// Whether they may.
+        in_slices: bool,
+    },
+    /// The input rows of a band, which its rank did not find in their place.
+    Band {
+        /// Its number.
+        band: usize,
+        /// Its own rows.
+        rows: Range<usize>,
+        /// Those and their halo.
+        input_rows: Range<usize>,
+    },
+    /// Groups of the file, from this one on, that a rank has hashed.
+    Hashed(u64, GroupHashes),
 }
 
 /// What is known of a file once it was read to its end.
@@ -58,7 +78,7 @@ pub(crate) enum Order {
 pub struct Ended {
     /// How long the source decoded.
     pub(crate) time: Duration,
-    /// Its hash, if the source made one.
+    /// Its hash, unless another thread makes it.
     pub(crate) content: Option<ContentHash>,
 }
 
@@ -72,6 +92,8 @@ pub(crate) struct Source {
     pub(crate) options: DecodeOptions,
     /// Whether ranks are to decode it, if it can be cut.
     pub(crate) in_slices: bool,
+    /// The file's name from the root, if ranks are to read its rows where they stand in it as they are.
+    pub(crate) by_ranks: Option<PathBuf>,
     pub(crate) events: Sender<Event>,
 }
 
@@ -86,79 +108,114 @@ impl Source {
 
     /// None if nobody asks for all rows.
     fn read_all(self, orders: &Receiver<Order>) -> Result<Option<Ended>, ImageError> {
-        let Self { image, file, seen, options, in_slices, events } = self;
+        let Self { image, file, seen, options, in_slices, by_ranks, events } = self;
         let same_file = file.try_clone().map_err(ImageError::Unreadable)?;
         // Rank 0 hears of it when it is there to hear.
         let say = |what| _ = events.send(Event::Source(image, what));
         let mut time = Duration::ZERO;
         say(FromSource::Works);
-        let (mut rows, opened) = timed(&mut time, || Rows::open(file, options, in_slices))?;
-        let plain_from = rows.plain_from().filter(|&start| start <= seen.bytes);
-        let mut passing =
-            plain_from.map(|start| Passing::begin(&same_file, start, seen.bytes)).transpose()?;
-        let to_hash = match passing {
-            Some(_) => None,
-            None => Some((same_file.try_clone().map_err(ImageError::Unreadable)?, seen)),
-        };
-        say(FromSource::Opened(Opened { to_hash, ..opened }));
-        while let Ok(wanted) = orders.recv() {
-            say(FromSource::Works);
-            let (part, fresh) = timed(&mut time, || rows.next(wanted))?;
-            let bytes = part.bytes.clone();
-            say(FromSource::Rows(part));
-            if let Some(passing) = &mut passing {
-                passing.add(&bytes[fresh..]);
+        let (mut rows, mut opened) = timed(&mut time, || Rows::open(file, options, in_slices))?;
+        let mut plain =
+            rows.plain_from().and_then(|from| Plain::new(&same_file, from, (rows.shape, seen)));
+        if let Some(plain) = &plain {
+            let place = |path| InputPlace { path, seen, rows_from: plain.rows_from };
+            opened.place = by_ranks.map(|path| (place(path), plain.rows));
+        } else {
+            opened.to_hash = Some((same_file.try_clone().map_err(ImageError::Unreadable)?, seen));
+        }
+        say(FromSource::Opened(opened));
+        while let Ok(order) = orders.recv() {
+            match (order, &mut plain) {
+                (Order::Hashed(first, groups), Some(plain)) => plain.groups.add(first, groups),
+                (Order::Band { band, rows, input_rows }, Some(plain)) => {
+                    say(FromSource::Works);
+                    let bytes = timed(&mut time, || plain.read(rows, input_rows))?;
+                    say(FromSource::Band(band, bytes));
+                }
+                (Order::Hashed(..) | Order::Band { .. }, None) => {}
+                (Order::Rows { rows: wanted, in_slices }, plain) => {
+                    say(FromSource::Works);
+                    let (part, fresh) = timed(&mut time, || rows.next(wanted, in_slices))?;
+                    let bytes = part.bytes.clone();
+                    say(FromSource::Rows(part));
+                    if let Some(plain) = plain {
+                        plain.hash_last(fresh, &bytes)?;
+                    }
+                }
             }
         }
-        if !rows.are_all_read() {
-            return Ok(None);
-        }
+        let is_read = rows.are_all_read();
+        let content = match plain.map(|plain| plain.groups.end()) {
+            None if is_read => None,
+            Some(Some(content)) => Some(content),
+            None | Some(None) => return Ok(None),
+        };
         say(FromSource::Works);
-        timed(&mut time, || rows.end())?;
-        let hashed = passing.map(Passing::end).transpose()?;
-        // Else what was hashed is perhaps not what was filtered.
-        let now = FileSeen::of(&same_file.metadata().map_err(ImageError::Unreadable)?);
-        if now != seen || hashed.is_some_and(|(_, bytes)| bytes != seen.bytes) {
-            return Err(ImageError::Changing);
+        if is_read {
+            timed(&mut time, || rows.end())?;
         }
-        Ok(Some(Ended { time, content: hashed.map(|(content, _)| content) }))
+        // Else what was hashed is perhaps not what was filtered.
+        is_still(&same_file, &seen)?;
+        Ok(Some(Ended { time, content }))
     }
 }
 
-/// The hash of a file whose rows stand in it as they are: of the very bytes that are filtered, and of
-/// those before and behind them.
-struct Passing<'f> {
+fn is_still(file: &File, seen: &FileSeen) -> Result<(), ImageError> {
+    let now = FileSeen::of(&file.metadata().map_err(ImageError::Unreadable)?);
+    if now == *seen { Ok(()) } else { Err(ImageError::Changing) }
+}
+
+/// A file whose rows stand in it as they are. Whoever reads rows of it hashes the groups that begin
+/// there.
+struct Plain<'f> {
     file: &'f File,
-    hasher: ContentHasher,
-    next: u64,
-    end: u64,
+    seen: FileSeen,
+    rows_from: u64,
+    rows: PlainRows,
+    row_bytes: usize,
+    groups: GroupJoiner,
 }
 
-impl<'f> Passing<'f> {
-    /// Takes what stands before the rows, which begin at `rows`, in a file of `end` bytes.
-    fn begin(file: &'f File, rows: u64, end: u64) -> Result<Self, ImageError> {
-        let mut own = Self { file, hasher: ContentHasher::default(), next: 0, end };
-        own.add_file(rows)?;
-        Ok(own)
+impl<'f> Plain<'f> {
+    /// None: it ends before its last row.
+    fn new(
+        file: &'f File,
+        rows_from: u64,
+        (shape, seen): ((usize, usize, usize), FileSeen),
+    ) -> Option<Self> {
+        let rows = PlainRows::new(rows_from, shape, seen.bytes)?;
+        let (row_bytes, groups) = (shape.0 * shape.2, GroupJoiner::new(seen.bytes));
+        Some(Self { file, seen, rows_from, rows, row_bytes, groups })
     }
 
-    /// Takes the next rows.
-    fn add(&mut self, rows: &[u8]) {
-        self.hasher.add(rows);
-        self.next += rows.len() as u64;
+    /// The input rows of a band, from their place.
+    fn read(&mut self, rows: Range<usize>, input_rows: Range<usize>) -> Result<Bytes, ImageError> {
+        let mut bytes = vec![0; input_rows.len() * self.row_bytes];
+        let place = self.rows.place(&input_rows).start;
+        let read = self.file.read_exact_at(&mut bytes, place);
+        is_still(self.file, &self.seen)?;
+        read.map_err(ImageError::Unreadable)?;
+        self.hash(rows, (place, &bytes))?;
+        Ok(bytes.into())
     }
 
-    /// Takes what the file holds up to `end`.
-    fn add_file(&mut self, end: u64) -> Result<(), ImageError> {
-        let part = FilePart::new(self.file, self.next..end);
-        self.next = end;
-        self.hasher.add_all(part).map_err(ImageError::Unreadable)
+    /// Hashes the last rows of those that were read, which no part had before.
+    fn hash_last(&mut self, fresh: Range<usize>, read: &[u8]) -> Result<(), ImageError> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let held = &read[read.len() - fresh.len() * self.row_bytes..];
+        let place = self.rows.place(&fresh).start;
+        self.hash(fresh, (place, held))
     }
 
-    /// The hash of all of the file, and how many bytes those were.
-    fn end(mut self) -> Result<(ContentHash, u64), ImageError> {
-        self.add_file(self.end)?;
-        Ok(self.hasher.end())
+    fn hash(&mut self, rows: Range<usize>, held: (u64, &[u8])) -> Result<(), ImageError> {
+        let groups = groups_within(&self.rows.share(&rows));
+        let first = groups.start;
+        let hashes = GroupHashes::read((self.file, self.seen.bytes), groups, held);
+        is_still(self.file, &self.seen)?;
+        self.groups.add(first, hashes.map_err(ImageError::Unreadable)?);
+        Ok(())
     }
 }
 
@@ -201,11 +258,11 @@ impl Rows {
         let opened = if let Some(slicer) = &mut rows.slicer {
             let unit_rows = Some(slicer.unit_rows());
             let (shape, metadata) = (slicer.shape(), slicer.take_metadata());
-            Opened { shape, metadata, unit_rows, to_hash: None }
+            Opened { shape, metadata, unit_rows, place: None, to_hash: None }
         } else {
             let reader = rows.reader()?;
             let (shape, metadata) = (reader.shape(), reader.take_metadata());
-            Opened { shape, metadata, unit_rows: None, to_hash: None }
+            Opened { shape, metadata, unit_rows: None, place: None, to_hash: None }
         };
         rows.shape = opened.shape;
         Ok((rows, opened))
@@ -229,25 +286,25 @@ impl Rows {
         self.reader.as_ref().and_then(Reader::plain_from)
     }
 
-    /// What is asked for, and where in it begins what was not in the part before.
-    fn next(&mut self, order: Order) -> Result<(Part, usize), ImageError> {
-        match (order, &self.slicer) {
-            (Order::Slice(rows), Some(slicer)) => {
-                let slice = slicer.slice(&rows)?;
-                self.last = (rows, Bytes::new());
-                Ok((Part { bytes: slice.file.into(), slice_from: Some(slice.first_row) }, 0))
-            }
-            (Order::Rows(rows) | Order::Slice(rows), _) => {
-                self.slicer = None;
-                let (bytes, fresh) = self.decode(rows)?;
-                Ok((Part { bytes, slice_from: None }, fresh))
-            }
+    /// The rows `rows`, and those of them that no part before had.
+    fn next(
+        &mut self,
+        rows: Range<usize>,
+        in_slices: bool,
+    ) -> Result<(Part, Range<usize>), ImageError> {
+        let fresh = self.last.0.end.clamp(rows.start, rows.end)..rows.end;
+        if let Some(slicer) = self.slicer.as_ref().filter(|_| in_slices) {
+            let slice = slicer.slice(&rows)?;
+            self.last = (rows, Bytes::new());
+            let input = BandInput::Slice { first_row: slice.first_row };
+            return Ok((Part { bytes: slice.file.into(), input }, fresh));
         }
+        self.slicer = None;
+        Ok((Part { bytes: self.decode(rows)?, input: BandInput::Rows }, fresh))
     }
 
-    /// The rows `rows`: those that the band before holds, too, from there, the others from the file;
-    /// and where these begin.
-    fn decode(&mut self, rows: Range<usize>) -> Result<(Bytes, usize), ImageError> {
+    /// The rows `rows`: those that the band before holds, too, from there, the others from the file.
+    fn decode(&mut self, rows: Range<usize>) -> Result<Bytes, ImageError> {
         let (width, _, channels) = self.shape;
         let stride = width * channels;
         let (held, before) = std::mem::take(&mut self.last);
@@ -256,10 +313,9 @@ impl Rows {
         halo.copy_from_slice(&before[before.len() - halo.len()..]);
         drop(before);
         self.reader()?.read(fresh)?;
-        let fresh = halo.len();
         let band = self.buffers.lend(band);
         self.last = (rows, band.clone());
-        Ok((band, fresh))
+        Ok(band)
     }
 
     fn are_all_read(&self) -> bool {

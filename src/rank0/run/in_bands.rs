@@ -4,17 +4,17 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::Run;
 use super::results::unknown_image;
 use crate::error::{BugError, Error, FailureKind, ImageError, with_causes};
 use crate::hash::ContentHash;
 use crate::plan::{PixelCost, slices_pay};
 use crate::rank0::Event;
-use crate::rank0::bands::{BandImage, Ended, ForSink, Freed, FromSource, Opened, Sink, Source};
+use crate::rank0::bands::{
+    BandImage, BandMade, BandTold, Ended, ForSink, Freed, FromSource, Opened, Sink, Source,
+};
 use crate::rank0::reading::{Content, Loaded, Reading};
-use crate::transport::message::{FileSeen, Message, RankTimes, ToRank};
+use crate::transport::message::{FileSeen, Message, OutputPlace, ToRank};
 
 impl Run<'_> {
     /// Has the threads of an image in bands begin.
@@ -23,14 +23,20 @@ impl Run<'_> {
         self.account.in_bands(image);
         let options = self.reading.job.work.encode_options(loaded.shape.output);
         let parts = (loaded.shape, options, loaded.permit);
-        let (bands, orders) = BandImage::new(image, parts, Arc::clone(&self.reading));
+        // Rank 0's own rows are the sink's to write.
+        let writers = self.sees_files.iter().enumerate().map(|(rank, &sees)| rank > 0 && sees);
+        let (bands, orders) =
+            BandImage::new(image, parts, writers.collect(), Arc::clone(&self.reading));
+        let all_see = self.sees_files.iter().all(|&sees| sees);
+        let by_ranks = all_see.then(|| self.entries[image].key());
         let name = self.entries[image].input.display().to_string();
         self.in_bands.push(bands);
         let Reading { job, chain, cluster, .. } = &*self.reading;
         let cost = PixelCost::expected(&loaded.shape, chain);
         let in_slices = slices_pay(&loaded.shape, &cost, cluster.threads());
         let (options, events) = (job.work.decode, self.desk.to_events.clone());
-        let source = Source { image, file, seen: loaded.seen, options, in_slices, events };
+        let source =
+            Source { image, file, seen: loaded.seen, options, in_slices, by_ranks, events };
         self.readers.add_alone(name, move || source.read(&orders));
     }
 
@@ -66,6 +72,13 @@ impl Run<'_> {
                 self.account.answered(image);
                 self.in_bands[index].take_read(part);
             }
+            FromSource::Band(band, bytes) => {
+                self.account.answered(image);
+                if let Some((rank, message)) = self.in_bands[index].hand_over(band, bytes) {
+                    self.sees_not(image, rank);
+                    self.desk.hub.send(rank, message)?;
+                }
+            }
             FromSource::Ended(Ok(Ended { time, content })) => {
                 self.account.answered(image);
                 self.account.decoded(image, time);
@@ -85,8 +98,7 @@ impl Run<'_> {
     /// Starts the first round of an image, and the thread that writes it.
     fn open_bands(&mut self, index: usize, opened: Opened) {
         let bands = &mut self.in_bands[index];
-        let Some(ForSink { parts, shape, pieces }) = bands.open(opened.shape, opened.unit_rows)
-        else {
+        let Some(ForSink { parts, shape, pieces, is_shared }) = bands.open(&opened) else {
             return;
         };
         let (image, options) = (bands.image, bands.options.clone());
@@ -97,6 +109,7 @@ impl Run<'_> {
             metadata: opened.metadata,
             options,
             pieces,
+            is_shared,
             place: (self.reading.job.settings.output.clone(), name),
             hold: self.account.hold().clone(),
             events: self.desk.to_events.clone(),
@@ -120,6 +133,13 @@ impl Run<'_> {
                 Ok(())
             }
             Err(error) => self.fail_bands(image, error.kind(), &with_causes(&error)),
+        }
+    }
+
+    /// The file of an image is begun, and its rows have places in it.
+    pub(super) fn take_begun(&mut self, image: usize, place: OutputPlace) {
+        if let Some(index) = self.bands_at(image) {
+            self.in_bands[index].begun(place);
         }
     }
 
@@ -150,10 +170,34 @@ impl Run<'_> {
         &mut self,
         from: usize,
         (image, band): (usize, usize),
-        (partials, times): (&[u8], RankTimes),
+        (partials, told): (&[u8], BandTold),
     ) -> Result<(), BugError> {
-        let freed = self.bands_of(from, image)?.take_partials((from, band), (partials, times))?;
+        self.account.answered(image);
+        let freed = self.bands_of(from, image)?.take_partials((from, band), (partials, told))?;
         self.free(from, freed);
+        Ok(())
+    }
+
+    /// A rank does not find the file of an image as rank 0 saw it.
+    pub(super) fn take_not_seen(
+        &mut self,
+        from: usize,
+        (image, band): (usize, usize),
+    ) -> Result<(), BugError> {
+        self.account.answered(image);
+        self.bands_of(from, image)?.take_not_seen((from, band))
+    }
+
+    /// A rank has filtered a band, and writes its part of the result.
+    pub(super) fn take_filtered_band(
+        &mut self,
+        from: usize,
+        (image, band): (usize, usize),
+    ) -> Result<(), BugError> {
+        self.account.answered(image);
+        if self.bands_of(from, image)?.take_filtered((from, band))? {
+            self.hands.begin_writing(from);
+        }
         Ok(())
     }
 
@@ -161,9 +205,12 @@ impl Run<'_> {
         &mut self,
         from: usize,
         (image, band): (usize, usize),
-        made: (Bytes, RankTimes),
+        made: BandMade,
     ) -> Result<(), BugError> {
         let (freed, pixels) = self.bands_of(from, image)?.take_band((from, band), made)?;
+        if !freed.is_filtered {
+            self.account.answered(image);
+        }
         self.free(from, freed);
         self.account.band_done(from, pixels);
         Ok(())
@@ -176,14 +223,17 @@ impl Run<'_> {
         (image, band): (usize, usize),
         (kind, reason): (FailureKind, &str),
     ) -> Result<(), Error> {
+        self.account.answered(image);
         self.bands_of(from, image)?;
         log::debug!("band {band} of image {image} cannot be made");
         self.fail_bands(image, kind, reason)
     }
 
     fn free(&mut self, rank: usize, freed: Freed) {
-        if freed.is_work {
-            self.hands.end_band_work(rank);
+        match freed {
+            Freed { is_work: true, is_filtered: true, .. } => self.hands.end_band_writing(rank),
+            Freed { is_work: true, .. } => self.hands.end_band_work(rank),
+            Freed { is_work: false, .. } => {}
         }
         self.hands.end_band_memory(rank, freed.bytes);
     }
@@ -211,7 +261,9 @@ impl Run<'_> {
     /// `encode` is what rank 0 encoded of it.
     pub(super) fn bands_written(&mut self, image: usize, encode: Duration) {
         let Some(index) = self.bands_at(image) else { return };
-        let (shape, times) = self.in_bands.remove(index).seen(encode);
+        let bands = self.in_bands.remove(index);
+        self.account.bands_done(image, bands.times());
+        let (shape, times) = bands.seen(encode);
         self.reading.foresight().saw_in_bands(&shape, &self.reading.chain, times);
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{BugError, Error, ImageError};
 use crate::plan::{ImageShape, Way};
 use crate::rank0::Event;
 use crate::rank0::account::Written;
+use crate::rank0::bands::{BandMade, BandTold};
 use crate::rank0::budget::Permit;
 use crate::rank0::lease_keeper::is_loss;
 use crate::source::{put_in_place, remove_beside, write_whole};
@@ -51,6 +52,8 @@ impl Run<'_> {
                 self.drop_result(image, result);
             }
             ToRank0::Filtered { image }
+            | ToRank0::BandNotSeen { image, .. }
+            | ToRank0::BandFiltered { image, .. }
             | ToRank0::Band { image, .. }
             | ToRank0::BandFailed { image, .. }
             | ToRank0::Partials { image, .. }
@@ -60,23 +63,26 @@ impl Run<'_> {
                 let given = self.given.get_mut(&image).filter(|given| given.rank == from);
                 let given = given.ok_or(unknown_image(from))?;
                 given.is_filtered = true;
-                self.hands.end_image_work(from);
+                self.hands.begin_writing(from);
             }
             ToRank0::Image { image, result } => {
                 self.account.answered(image);
                 self.take_image(from, image, (result, message.payload))?;
             }
-            ToRank0::Band { image, band, times } => {
-                self.account.answered(image);
-                self.take_band(from, (image, band), (message.payload, times))?;
+            ToRank0::BandNotSeen { image, band } => self.take_not_seen(from, (image, band))?,
+            ToRank0::BandFiltered { image, band } => {
+                self.take_filtered_band(from, (image, band))?;
+            }
+            ToRank0::Band { image, band, times, groups, is_written } => {
+                let (bytes, told) = (message.payload, BandTold { times, groups });
+                self.take_band(from, (image, band), BandMade { bytes, is_written, told })?;
             }
             ToRank0::BandFailed { image, band, kind, reason } => {
-                self.account.answered(image);
                 self.take_band_failure(from, (image, band), (kind, &reason))?;
             }
-            ToRank0::Partials { image, band, times } => {
-                self.account.answered(image);
-                self.take_partials(from, (image, band), (&message.payload, times))?;
+            ToRank0::Partials { image, band, times, groups } => {
+                let told = BandTold { times, groups };
+                self.take_partials(from, (image, band), (&message.payload, told))?;
             }
         }
         Ok(())
