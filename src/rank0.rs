@@ -152,6 +152,7 @@ pub fn run(job: Job, mut desk: Desk) -> Result<u8, Error> {
     let outcome = prepared.and_then(|run| run.map_or(Ok(exit::DONE), Run::carry_out));
     if !outcome.as_ref().is_err_and(Error::leaves_ranks_waiting) {
         desk.stop_ranks()?;
+        desk.hub.part();
     }
     outcome
 }

@@ -97,7 +97,7 @@ where
         }
         match event {
             Event::Message(Message { header: ToRank::Stop, .. }) => {
-                link.flush();
+                link.part();
                 return Ok(());
             }
             // At once, and not by a thread that filters.

@@ -99,6 +99,15 @@ impl<E: From<Message<ToRank>>> Hub<E> {
             others.flush();
         }
     }
+
+    /// Waits until all other processes have sent what they had to say, which nobody wants any more. They
+    /// must have been told to stop.
+    pub fn part(&mut self) {
+        #[cfg(feature = "mpi")]
+        if let Some(others) = &mut self.others {
+            others.part();
+        }
+    }
 }
 
 impl<E, F> Poll<F> for Hub<E>
@@ -178,12 +187,12 @@ impl<E: From<(usize, Message<ToRank0>)>> RankLink<E> {
         }
     }
 
-    /// Waits until all that was sent has left.
-    pub fn flush(&mut self) {
+    /// Waits until all that was sent has left, and rank 0 ends, too.
+    pub fn part(&mut self) {
         match self {
             Self::Local { .. } => {}
             #[cfg(feature = "mpi")]
-            Self::Mpi(link) => link.flush(),
+            Self::Mpi(link) => link.part(),
         }
     }
 }

@@ -14,7 +14,9 @@ use ::mpi::Threading;
 use ::mpi::environment::Universe;
 use ::mpi::request::{Request, StaticScope};
 use ::mpi::topology::SimpleCommunicator;
-use ::mpi::traits::{Communicator, Destination, MatchedReceiveVec, Source};
+use ::mpi::traits::{
+    Communicator, CommunicatorCollectives, Destination, MatchedReceiveVec, Source,
+};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,8 +39,8 @@ const KEPT_BYTES: u64 = 32 << 20;
 /// Payloads by which a link is measured: shorter ones may have come before it was looked.
 const MEASURED_BYTES: usize = 128 << 10;
 
-/// Sleep between two looks while the last sends leave.
-const FLUSH_SLEEP: Duration = Duration::from_micros(50);
+/// Sleep between two looks while the last messages leave.
+const LAST_SLEEP: Duration = Duration::from_micros(50);
 
 /// The MPI library in use, in its own words. MPI need not have been started.
 pub(super) fn library() -> Option<String> {
@@ -347,10 +349,33 @@ impl<Out: Serialize, In: DeserializeOwned> MpiLink<Out, In> {
     /// Waits until all that was sent has left.
     pub fn flush(&mut self) {
         self.progress();
-        while !self.sending.is_empty() || !self.waiting.is_empty() {
-            std::thread::sleep(FLUSH_SLEEP);
+        while !self.is_all_sent() {
+            std::thread::sleep(LAST_SLEEP);
             self.progress();
         }
+    }
+
+    fn is_all_sent(&self) -> bool {
+        self.sending.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Waits until all that any rank has sent has left it. Nobody wants what comes meanwhile; but a long
+    /// message leaves only when it is received, and a rank ends MPI only with all others.
+    pub fn part(&mut self) {
+        while !self.is_all_sent() {
+            self.drop_messages();
+        }
+        let mut all_parted = self.world.immediate_barrier();
+        while let Err(pending) = all_parted.test() {
+            all_parted = pending;
+            self.drop_messages();
+        }
+    }
+
+    fn drop_messages(&mut self) {
+        // One that makes no sense is dropped, too.
+        while !matches!(self.poll(), Ok(None)) {}
+        std::thread::sleep(LAST_SLEEP);
     }
 }
 
