@@ -64,7 +64,7 @@ fn echo(link: &mut RankLink<AtRank0>, queue: &Receiver<AtRank>) {
         let event = next_event(queue, link, Instant::now() + LIMIT).expect("a header");
         let AtRank(message) = event.expect("a message in time");
         if message.header == ToRank::Stop {
-            return link.flush();
+            return link.part();
         }
         let header = ToRank0::Band {
             image: 1,
@@ -166,6 +166,7 @@ mod between_processes {
         }
         hub.send(1, Message::bare(ToRank::Stop)).expect("a header");
         hub.flush();
+        hub.part();
     }
 
     pub(super) fn mpi(criterion: &mut Criterion) {

@@ -9,7 +9,7 @@ use self::trials::Trials;
 use crate::error::{Error, exit};
 use crate::host;
 use crate::plan::{Bottleneck, Forecast, Site, WholeImages, even_part, in_bands};
-use crate::settings::{Distribution, PlanSettings};
+use crate::settings::{Distribution, PlanSettings, SharedFiles};
 
 /// Seconds that a run takes to start and to end: alone, or under mpirun on one host; and for each
 /// host, where there are more.
@@ -60,6 +60,7 @@ pub fn plan(settings: &PlanSettings) -> Result<Plan, Error> {
     let site = |ranks| Site {
         link: settings.link * PAYLOAD,
         storage: settings.storage,
+        shares_files: settings.run.shared_files == SharedFiles::Yes,
         core: trials.core,
         ..Site::planned(ranks, settings.ranks_per_host, threads)
     };

@@ -27,36 +27,49 @@ pub(super) fn fresh((read, written): (f64, f64), images: f64, threads: f64) -> f
     (read * first(1.0) + written * first(RESULTS_OF_THREAD)) * FRESH
 }
 
-/// What the source of an image in bands takes to read so many bytes, with `rows` bytes of rows on their
-/// way.
-pub(super) fn rows_read(read: f64, rows: f64) -> f64 {
-    read * READ + rows * FRESH
-}
-
-/// What the files of an image in bands take on rank 0, where threads of its own have them.
+/// What the files of an image in bands take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BandFiling {
-    /// The source reads and hashes, and has memory of its own for the rows on their way.
-    pub(super) source: f64,
-    /// The sink writes.
+    /// Ranks read, hash and write their own rows.
+    pub(super) ranks: f64,
+    /// A thread of rank 0 reads, and has memory of its own for the rows on their way.
+    pub(super) reading: f64,
+    /// The same thread, or another if it decodes, hashes what is read.
+    hashing: f64,
+    /// Another one of rank 0 writes.
     pub(super) sink: f64,
-    /// A thread behind it hashes.
+    /// One behind it hashes, and reads back what ranks have written.
     pub(super) hasher: f64,
 }
 
 impl BandFiling {
     /// For so many bytes read and written, with `rows` bytes of rows on their way, and `made` bytes of
-    /// pixels that are encoded at once.
-    pub(super) fn new((read, written): (f64, f64), (rows, made): (f64, f64)) -> Self {
-        Self {
-            source: rows_read(read, rows) + read * HASH_INPUT,
-            sink: written * WRITE + made * FRESH,
-            hasher: written * HASH_RESULT,
+    /// pixels that are encoded at once; `by_ranks` tells whether ranks read their own rows, and write them.
+    pub(super) fn new(
+        (read, written): (f64, f64),
+        (rows, made): (f64, f64),
+        by_ranks: (bool, bool),
+    ) -> Self {
+        let (reading, hashing) = (read * READ + rows * FRESH, read * HASH_INPUT);
+        let (sink, hasher) = (written * WRITE, written * HASH_RESULT);
+        let mut own = Self { ranks: 0.0, reading, hashing, sink: sink + made * FRESH, hasher };
+        if by_ranks.0 {
+            own = Self { ranks: reading + hashing, reading: 0.0, hashing: 0.0, ..own };
         }
+        if by_ranks.1 {
+            own =
+                Self { ranks: own.ranks + sink, sink: 0.0, hasher: hasher + written * READ, ..own };
+        }
+        own
     }
 
-    /// All of it.
-    pub(super) fn sum(&self) -> f64 {
-        self.source + self.sink + self.hasher
+    /// What the thread takes that reads.
+    pub(super) fn source(&self) -> f64 {
+        self.reading + self.hashing
+    }
+
+    /// What rank 0 takes.
+    pub(super) fn of_rank0(&self) -> f64 {
+        self.source() + self.sink + self.hasher
     }
 }

@@ -140,6 +140,8 @@ pub struct ImageLoad {
     pub bytes: (f64, f64),
     /// Bytes of pixels that are held where they are decoded or encoded at once, however it goes.
     pub at_once: (f64, f64),
+    /// Whether its rows have places in the file that its ranks know, and in its result.
+    pub has_places: (bool, bool),
     /// Whether ranks encode the rows that they have filtered.
     pub in_pieces: bool,
     /// Whether one rank filters it with all of its threads.
@@ -166,12 +168,17 @@ impl ImageLoad {
         let decoded = all_pixels(shape.reader_bytes.is_none(), channels.0);
         // What is written by rows is encoded as it comes.
         let made = all_pixels(shape.writer_bytes != shape.encode_bytes, channels.1);
+        // A file that is as long as its pixels holds them as they are.
+        let is_plain = matches!(shape.input, Format::Tiff | Format::Pnm)
+            && shape.reader_bytes.is_some()
+            && own >= pixels * channels.0;
         Self {
             pixels,
             cost,
             channels,
             bytes: (own, result),
             at_once: (decoded, made),
+            has_places: (is_plain, shape.piece.is_some_and(|piece| piece.bytes == 0)),
             in_pieces: shape.piece.is_some(),
             is_spread: is_spread(chain),
             is_global: chain.rounds().iter().any(Round::is_global),
@@ -206,6 +213,17 @@ impl ImageLoad {
     fn rows_on_their_way(&self, site: &Site) -> f64 {
         let room = rows_on_their_way(site.ranks, site.threads_per_rank());
         number(room).min(self.pixels * self.channels.0) + self.at_once.0
+    }
+
+    /// Whether ranks read their rows of it themselves, when it goes in bands, and write them.
+    fn by_ranks(&self, site: &Site) -> (bool, bool) {
+        let (reads, writes) = self.has_places;
+        (reads && site.shares_files, writes && site.shares_files)
+    }
+
+    fn band_filing(&self, site: &Site) -> BandFiling {
+        let pixels = (self.rows_on_their_way(site), self.at_once.1);
+        BandFiling::new(self.bytes, pixels, self.by_ranks(site))
     }
 
     /// Nanoseconds until a rank that has nothing else to do has filtered it.
@@ -337,6 +355,7 @@ impl WholeImages {
             core_ns: self.core_ns(site),
             rank0_ns: site.taking(images * RANK0_IMAGE_NS),
             bytes: sent,
+            goes_to_all: false,
         };
         let all = all.forecast(site);
         // Where images are few, the last ones leave threads idle, and wait for links.
@@ -404,11 +423,14 @@ pub fn in_bands(load: &ImageLoad, images: u64, site: &Site) -> Forecast {
     } else {
         (filter, decode + encode, load.pixels * load.channels.1)
     };
-    let bytes = (load.pixels * load.channels.0, back);
-    let filing = BandFiling::new(load.bytes, (load.rows_on_their_way(site), load.at_once.1));
+    let filing = load.band_filing(site);
+    let (reads, writes) = load.by_ranks(site);
+    let sent = |bytes: f64, by_rank: bool| if by_rank { 0.0 } else { bytes };
+    let bytes = (sent(load.pixels * load.channels.0, reads), sent(back, writes));
     // Rows that stay in the process are copied, too.
     let copying = (bytes.0 + bytes.1) * COPY_NS;
-    let rank0_ns = on_rank0 + site.taking(RANK0_IMAGE_NS + filing.sum() + copying);
+    let rank0_ns = on_rank0 + site.taking(RANK0_IMAGE_NS + filing.of_rank0() + copying);
+    let on_ranks = on_ranks + site.taking(filing.ranks);
     let alone = if load.in_pieces { 0.0 } else { encode };
     // Rows are encoded while others are decoded, but behind a global pass.
     let (decoding, encoding) = if load.is_global {
@@ -421,10 +443,11 @@ pub fn in_bands(load: &ImageLoad, images: u64, site: &Site) -> Forecast {
     // Threads of one image do not wait for those of another that is under way.
     let turns = number(images.div_ceil(files_ahead(site.ranks, site.threads) as u64));
     let thread = |ns: f64, bottleneck| Forecast { ns: ns * turns, bottleneck };
-    let all = Spread { core_ns: on_ranks * site.slowed(), rank0_ns, bytes }.forecast(site);
+    let core_ns = on_ranks * site.slowed();
+    let all = Spread { core_ns, rank0_ns, bytes, goes_to_all: true }.forecast(site);
     Forecast::longest([
         Forecast { ns: all.ns * number(images), ..all },
-        thread(site.taking(filing.source) + decoding, Bottleneck::Decoding),
+        thread(site.taking(filing.source()) + decoding, Bottleneck::Decoding),
         thread(site.taking(filing.sink) + encoding, Bottleneck::Encoding),
         thread(site.taking(filing.hasher), Bottleneck::Writing),
         of_storage((load.bytes.0 * number(images), load.bytes.1 * number(images)), site),
@@ -433,7 +456,7 @@ pub fn in_bands(load: &ImageLoad, images: u64, site: &Site) -> Forecast {
 
 /// What is seen of an image in bands that costs what is expected: its source reads while it decodes.
 pub(super) fn seen_in_bands(load: &ImageLoad, site: &Site) -> PixelCost {
-    let reading = filing::rows_read(load.bytes.0, load.rows_on_their_way(site));
+    let reading = load.band_filing(site).reading;
     PixelCost { decode: load.cost.decode + reading / load.pixels, ..load.cost }
 }
 
@@ -455,6 +478,8 @@ struct Spread {
     rank0_ns: f64,
     /// Bytes to a rank, and back, if another does all of it.
     bytes: (f64, f64),
+    /// Whether each rank gets its part, as of bands; else who is done with it first, as of images.
+    goes_to_all: bool,
 }
 
 impl Spread {
@@ -467,8 +492,9 @@ impl Spread {
         let here = number(site.rank0_threads as u64);
         let elsewhere = number((site.threads - site.rank0_threads) as u64);
         let cores = number(site.rank0_cores as u64);
-        if wire > self.core_ns {
-            // To send it costs rank 0 more than to do it: each rank gets its part all the same.
+        let costs_more = wire > self.core_ns;
+        if costs_more && self.goes_to_all {
+            // To send it costs rank 0 more than to do it.
             let part = elsewhere / number(site.threads as u64);
             let ns = self.rank0_ns + near + self.core_ns * (1.0 - part) + wire * part;
             let link = self.bytes.0.max(self.bytes.1) * part / site.link;
@@ -480,7 +506,7 @@ impl Spread {
         } else {
             (site.link / self.bytes.1, Bottleneck::LinkIn)
         };
-        let far = if elsewhere > 0.0 { by_cores.min(by_link) } else { 0.0 };
+        let far = if elsewhere > 0.0 && !costs_more { by_cores.min(by_link) } else { 0.0 };
         let first = if far < by_cores { link } else { Bottleneck::Cores };
         // All cores of rank 0's host, with what it does for the others; and its threads.
         let with_rank0 =
@@ -504,6 +530,22 @@ impl Spread {
 mod tests {
     use super::*;
 
+    #[test]
+    fn rows_that_ranks_read_and_write_cross_no_network() {
+        let plain = ImageLoad {
+            bytes: (36e6, 36e6),
+            has_places: (true, true),
+            in_pieces: true,
+            ..photograph()
+        };
+        let site = Site { link: 25e6 / 8e9, shares_files: true, ..Site::planned(4, 1, 1) };
+        let alone = in_bands(&plain, 1, &Site::planned(1, 1, 1));
+        let shared = in_bands(&plain, 1, &site);
+        assert!(shared.ns < alone.ns / 2.0, "{shared:?} {alone:?}");
+        let sent = in_bands(&plain, 1, &Site { shares_files: false, ..site });
+        assert!(sent.ns > alone.ns * 0.8, "{sent:?} {alone:?}");
+    }
+
     /// A photograph of 12 megapixels, JPEG to JPEG.
     fn photograph() -> ImageLoad {
         ImageLoad {
@@ -512,6 +554,7 @@ mod tests {
             channels: (3.0, 3.0),
             bytes: (5e6, 4e6),
             at_once: (0.0, 0.0),
+            has_places: (false, false),
             in_pieces: false,
             is_spread: false,
             is_global: false,

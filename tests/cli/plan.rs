@@ -17,13 +17,14 @@ fn a_slow_network_holds_up_what_many_ranks_could_do() {
     for name in ["in/a.png", "in/b.png"] {
         place.put(name, &file(Format::Png, 1200, 800, 3));
     }
-    let plan = |network| {
+    let plan = |network, shared| {
         let arguments = format!(
-            "plan --json --ranks 1..64 --images 100000 --network {network} -- run -t 1 --op gray -o out in"
+            "plan --json --ranks 1..64 --images 100000 --network {network} \
+             -- run -t 1 --shared-fs {shared} --op gray -o out in"
         );
         planned(&place, &arguments)
     };
-    let (fast, slow) = (plan("1T"), plan("10k"));
+    let (fast, slow, shared) = (plan("1T", "auto"), plan("10k", "auto"), plan("1G", "yes"));
     let seconds = |plan: &Value, row: usize| plan["rows"][row]["seconds"].as_f64().unwrap();
     assert_eq!((&fast["images"], &fast["measured"]), (&100_000.into(), &2.into()));
     assert_eq!(fast["rows"].as_array().unwrap().len(), 7);
@@ -31,6 +32,9 @@ fn a_slow_network_holds_up_what_many_ranks_could_do() {
     assert!(seconds(&slow, 6) > seconds(&slow, 0) / 2.0, "{slow}");
     let waits_for = slow["first_bottleneck"]["bottleneck"].as_str().unwrap();
     assert!(waits_for.starts_with("network"), "{slow}");
+    // Each host has its own link to the files.
+    assert!(seconds(&shared, 6) < seconds(&shared, 0) / 8.0, "{shared}");
+    assert!(seconds(&plan("1G", "auto"), 6) > seconds(&shared, 6) * 2.0, "{shared}");
     assert!(!place.path("out").exists());
 }
 
