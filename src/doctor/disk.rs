@@ -73,7 +73,7 @@ mod tests {
     use crate::host::FileSystem;
 
     fn judged(change: impl FnOnce(&mut Disk)) -> Finding {
-        let file_system = Some(FileSystem { name: "nfs", network: true });
+        let file_system = Some(FileSystem { name: "nfs", network: true, keeps_parts: true });
         let mut disk =
             Disk { free_bytes: 9 << 30, free_files: Some(7), writable: true, file_system };
         change(&mut disk);

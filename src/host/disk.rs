@@ -25,14 +25,21 @@ pub struct FileSystem {
     pub name: &'static str,
     /// Whether its files are on other hosts.
     pub network: bool,
+    /// Whether what two hosts write to pages of their own of one file stays there.
+    pub keeps_parts: bool,
 }
 
 const fn local(name: &'static str) -> FileSystem {
-    FileSystem { name, network: false }
+    FileSystem { name, network: false, keeps_parts: true }
 }
 
 const fn network(name: &'static str) -> FileSystem {
-    FileSystem { name, network: true }
+    FileSystem { name, network: true, keeps_parts: true }
+}
+
+/// One that may hold a file of its own, and put it back whole.
+const fn of_whole_files(name: &'static str) -> FileSystem {
+    FileSystem { name, network: true, keeps_parts: false }
 }
 
 /// Kinds by the number that `statfs` knows them by (statfs(2), linux/magic.h, and Lustre's, GPFS's
@@ -52,9 +59,9 @@ const KINDS: [(u64, FileSystem); 16] = [
     (0x4750_4653, network("gpfs")),
     (0x1983_0326, network("beegfs")),
     (0x00C3_6400, network("ceph")),
-    (0x0102_1997, network("9p")),
+    (0x0102_1997, of_whole_files("9p")),
     // Most often: sshfs, s3fs, GlusterFS.
-    (0x6573_5546, network("fuse")),
+    (0x6573_5546, of_whole_files("fuse")),
 ];
 
 impl Disk {
@@ -87,6 +94,16 @@ mod tests {
         assert!(disk.free_bytes > 0 && disk.writable);
         assert!(disk.free_files.is_none_or(|files| files > 0));
         assert!(Disk::of(&directory.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn no_two_hosts_write_to_a_file_that_one_may_put_back_whole() {
+        let keeping =
+            |name| KINDS.iter().find(|(_, kind)| kind.name == name).unwrap().1.keeps_parts;
+        assert_eq!(
+            ["ext4", "nfs", "lustre", "9p", "fuse"].map(keeping),
+            [true, true, true, false, false]
+        );
     }
 
     #[test]

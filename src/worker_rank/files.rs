@@ -17,6 +17,7 @@ use super::jobs::Jobs;
 use crate::buffers::Buffers;
 use crate::error::{BugError, panic_text};
 use crate::hash::GroupHashes;
+use crate::host::Disk;
 use crate::plan::WRITES_AT_ONCE;
 use crate::source::{SharedPart, sees_token, write_beside};
 use crate::transport::message::{
@@ -28,6 +29,8 @@ use crate::transport::message::{
 #[derive(Debug)]
 pub(crate) struct Files {
     directory: PathBuf,
+    /// Whether this rank may write a part of a file there, and rank 0 the rest.
+    keeps_parts: bool,
     writers: ThreadPool,
 }
 
@@ -68,7 +71,9 @@ impl Files {
             .thread_name(|index| format!("write-{index}"))
             .build()
             .map_err(|source| BugError::Threads { threads: WRITES_AT_ONCE, source })?;
-        Ok(Some(Self { directory: shared.directory, writers }))
+        let file_system = Disk::of(&shared.directory).ok().and_then(|disk| disk.file_system);
+        let keeps_parts = file_system.is_some_and(|file_system| file_system.keeps_parts);
+        Ok(Some(Self { directory: shared.directory, keeps_parts, writers }))
     }
 
     /// Has a thread write a result and tell rank 0.
@@ -121,7 +126,11 @@ impl Files {
     fn answer_rows(&self, rows: UnwrittenRows, jobs: &Jobs) -> Message<ToRank0> {
         let UnwrittenRows { image, band, name, part, bytes, mut times, groups } = rows;
         let began = Instant::now();
-        let written = part.write(&self.directory.join(name), &bytes);
+        let written = if self.keeps_parts {
+            part.write(&self.directory.join(name), &bytes)
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
+        };
         times.write_us += microseconds(began.elapsed());
         let is_written = written.is_ok();
         let header = ToRank0::Band { image, band, times, groups, is_written };
