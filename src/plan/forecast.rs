@@ -18,7 +18,10 @@ const IMAGE_NS: f64 = 100_000.0;
 /// Nanoseconds of rank 0's cores for each image: its header, messages, the journal; a file made, synced
 /// and renamed.
 const RANK0_IMAGE_NS: f64 = 500_000.0;
-/// Of these, those of the one thread that talks to all ranks and keeps the account.
+/// Nanoseconds of rank 0's cores for each image in bands, beside that: threads that read, write and hash
+/// it, and what they say.
+const BANDS_IMAGE_NS: f64 = 600_000.0;
+/// Of an image's, those of the one thread that talks to all ranks and keeps the account.
 const DESK_IMAGE_NS: f64 = 30_000.0;
 /// Nanoseconds of a core, at each end, for a byte that goes over the network.
 const WIRE_NS: f64 = 0.4;
@@ -429,7 +432,8 @@ pub fn in_bands(load: &ImageLoad, images: u64, site: &Site) -> Forecast {
     let bytes = (sent(load.pixels * load.channels.0, reads), sent(back, writes));
     // Rows that stay in the process are copied, too.
     let copying = (bytes.0 + bytes.1) * COPY_NS;
-    let rank0_ns = on_rank0 + site.taking(RANK0_IMAGE_NS + filing.of_rank0() + copying);
+    let beside = RANK0_IMAGE_NS + BANDS_IMAGE_NS + filing.of_rank0() + copying;
+    let rank0_ns = on_rank0 + site.taking(beside);
     let on_ranks = on_ranks + site.taking(filing.ranks);
     let alone = if load.in_pieces { 0.0 } else { encode };
     // Rows are encoded while others are decoded, but behind a global pass.

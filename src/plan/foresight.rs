@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tiny_image_is_not_worth_three_threads() {
+        let cluster = test_cluster(2, 1 << 40);
+        let foresight = Foresight::new(&cluster, Links::new(&cluster));
+        for op in ["invert", "blur", "canny"] {
+            let load = foresight.load(&shape(30, 20, true), &chain(op));
+            assert!((1..9).all(|images| !foresight.bands_pay(&load, images)), "{op}");
+        }
+    }
+
+    #[test]
     fn what_is_foreseen_follows_what_was_seen() {
         let cluster = test_cluster(2, 1 << 40);
         let (mut foresight, chain) =
