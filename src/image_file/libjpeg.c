@@ -5,11 +5,57 @@
  * fault, after which the codec can only be freed. */
 
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jpeglib.h>
 #include <jerror.h>
+
+/* libjpeg's decoder of Huffman codes, whose place in a file is taken over and given back. No header tells of it: `is_known`
+ * looks whether it is what it is taken for. */
+struct huffman {
+  void (*start_pass)(j_decompress_ptr reader);
+  boolean (*decode)(j_decompress_ptr reader, JBLOCKROW *blocks);
+  void (*others[2])(void);
+  boolean has_ended;
+  struct {
+    size_t bits;
+    int count;
+  } left;
+  int last_dc[MAX_COMPS_IN_SCAN];
+  unsigned units_to_restart;
+  void *dc_tables[NUM_HUFF_TBLS];
+  void *ac_tables[NUM_HUFF_TBLS];
+  void *dc_table_of[D_MAX_BLOCKS_IN_MCU];
+  void *ac_table_of[D_MAX_BLOCKS_IN_MCU];
+  boolean needs_dc[D_MAX_BLOCKS_IN_MCU];
+  boolean needs_ac[D_MAX_BLOCKS_IN_MCU];
+};
+
+/* 17 counts of codes by their length, and their 256 symbols. */
+struct mpix_table {
+  const unsigned char *counts, *symbols;
+};
+
+/* How a block of a unit (MCU) is coded, and whether more than its first coefficient is wanted. */
+struct mpix_block {
+  struct mpix_table dc, ac;
+  int needs_ac;
+};
+
+/* Where in a file a unit begins or ends: some bits, the lowest of `bits`, and the bytes behind them. */
+struct mpix_place {
+  const unsigned char *bytes;
+  size_t bytes_left;
+  uint64_t bits;
+  int bits_left;
+};
+
+/* Decodes a unit, whose blocks are zeros; the first coefficient of each is not written, but its difference to that of the
+ * block before. Gives 0, and leaves the place as it is, for a unit that is in any way unusual. */
+typedef int (*mpix_decode)(const void *unit, struct mpix_place *place, JBLOCKROW *blocks, int *differences);
 
 struct mpix_jpeg {
   union {
@@ -21,6 +67,9 @@ struct mpix_jpeg {
   struct jpeg_progress_mgr progress;
   struct jpeg_destination_mgr file;
   int most_scans;
+  boolean (*libjpeg_decode)(j_decompress_ptr reader, JBLOCKROW *blocks);
+  mpix_decode decode;
+  const void *unit;
   jmp_buf fault;
   /* The first warning, or the error that ended a call. */
   char message[JMSG_LENGTH_MAX];
@@ -126,6 +175,92 @@ int mpix_jpeg_start_reading(struct mpix_jpeg *jpeg, unsigned shrink, unsigned si
   size[0] = reader->output_width;
   size[1] = reader->output_height;
   return 1;
+}
+
+/* Whether libjpeg is at the first unit of the only scan of a file, of Huffman codes of sequential blocks, and its decoder
+ * is what it is taken for: all that is known of it from elsewhere is found in it. */
+static int is_known(const struct jpeg_decompress_struct *reader)
+{
+#if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
+  const struct huffman *huffman = (const struct huffman *)reader->entropy;
+
+  if (sizeof(huffman->left.bits) != sizeof(uint64_t)) return 0;
+  if (reader->progressive_mode || reader->arith_code || jpeg_has_multiple_scans((j_decompress_ptr)reader)) return 0;
+  if (reader->data_precision != 8 || reader->Ss != 0 || reader->Se != DCTSIZE2 - 1) return 0;
+  if (huffman->has_ended || huffman->left.count || huffman->units_to_restart != reader->restart_interval) return 0;
+  for (int i = 0; i < reader->blocks_in_MCU; i++) {
+    const jpeg_component_info *component = reader->cur_comp_info[reader->MCU_membership[i]];
+
+    if (huffman->last_dc[reader->MCU_membership[i]]) return 0;
+    if (huffman->dc_table_of[i] != huffman->dc_tables[component->dc_tbl_no]) return 0;
+    if (huffman->ac_table_of[i] != huffman->ac_tables[component->ac_tbl_no]) return 0;
+    if (huffman->needs_dc[i] != component->component_needed) return 0;
+  }
+  return 1;
+#else
+  (void)reader;
+  return 0;
+#endif
+}
+
+/* Tells how the blocks of each unit are coded, before the first row is read. Gives their number; 0 if libjpeg alone can
+ * decode them. */
+int mpix_jpeg_blocks(struct mpix_jpeg *jpeg, struct mpix_block blocks[D_MAX_BLOCKS_IN_MCU])
+{
+  const struct jpeg_decompress_struct *reader = &jpeg->codec.reader;
+  const struct huffman *huffman = (const struct huffman *)reader->entropy;
+
+  if (setjmp(jpeg->fault) || !is_known(reader)) return 0;
+  for (int i = 0; i < reader->blocks_in_MCU; i++) {
+    const jpeg_component_info *component = reader->cur_comp_info[reader->MCU_membership[i]];
+    const JHUFF_TBL *dc = reader->dc_huff_tbl_ptrs[component->dc_tbl_no];
+    const JHUFF_TBL *ac = reader->ac_huff_tbl_ptrs[component->ac_tbl_no];
+
+    blocks[i] = (struct mpix_block){ { dc->bits, dc->huffval }, { ac->bits, ac->huffval }, huffman->needs_ac[i] };
+  }
+  return reader->blocks_in_MCU;
+}
+
+static boolean decode(j_decompress_ptr reader, JBLOCKROW *blocks)
+{
+  const struct mpix_jpeg *jpeg = reader->client_data;
+  struct huffman *huffman = (struct huffman *)reader->entropy;
+  struct jpeg_source_mgr *file = reader->src;
+  struct mpix_place place = { file->next_input_byte, file->bytes_in_buffer, huffman->left.bits, huffman->left.count };
+  int differences[D_MAX_BLOCKS_IN_MCU];
+  int is_at_restart = reader->restart_interval && !huffman->units_to_restart;
+
+  if (huffman->has_ended || reader->unread_marker || is_at_restart || !blocks)
+    return jpeg->libjpeg_decode(reader, blocks);
+  if (!jpeg->decode(jpeg->unit, &place, blocks, differences)) {
+    for (int i = 0; i < reader->blocks_in_MCU; i++) memset(blocks[i], 0, sizeof(JBLOCK));
+    return jpeg->libjpeg_decode(reader, blocks);
+  }
+  for (int i = 0; i < reader->blocks_in_MCU; i++) {
+    int *last_dc = &huffman->last_dc[reader->MCU_membership[i]];
+
+    if (!huffman->needs_dc[i]) continue;
+    /* In a broken file it can grow beyond an int. */
+    *last_dc = (int)((unsigned)*last_dc + (unsigned)differences[i]);
+    blocks[i][0][0] = (JCOEF)*last_dc;
+  }
+  file->next_input_byte = place.bytes;
+  file->bytes_in_buffer = place.bytes_left;
+  huffman->left.bits = place.bits;
+  huffman->left.count = place.bits_left;
+  if (reader->restart_interval) huffman->units_to_restart--;
+  return TRUE;
+}
+
+/* Has units decoded by `own` from now on, where it can. mpix_jpeg_blocks has given their blocks. */
+void mpix_jpeg_decode_by(struct mpix_jpeg *jpeg, mpix_decode own, const void *unit)
+{
+  struct huffman *huffman = (struct huffman *)jpeg->codec.reader.entropy;
+
+  jpeg->decode = own;
+  jpeg->unit = unit;
+  jpeg->libjpeg_decode = huffman->decode;
+  huffman->decode = decode;
 }
 
 /* Reads the next rows, which must be there. */

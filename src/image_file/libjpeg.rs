@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::ptr::NonNull;
 
+use super::libjpeg_blocks::Unit;
 use super::writer::emptied;
 
 // The crate that links libjpeg-turbo.
@@ -13,7 +14,7 @@ use turbojpeg_sys as _;
 
 /// A `struct mpix_jpeg`.
 #[repr(C)]
-struct Opaque([u8; 0]);
+pub(super) struct Opaque([u8; 0]);
 
 unsafe extern "C" {
     fn mpix_jpeg_new(most_scans: c_int) -> *mut Opaque;
@@ -109,6 +110,8 @@ pub(super) struct Reader<'f> {
     codec: Codec,
     shape: Shape,
     rows_left: usize,
+    /// What the codec has blocks decoded by.
+    unit: Option<Box<Unit>>,
     /// The codec reads in it.
     _file: Cow<'f, [u8]>,
 }
@@ -132,7 +135,7 @@ impl<'f> Reader<'f> {
         if channels == 0 {
             return Err("Could not determine colorspace of JPEG image".to_owned());
         }
-        Ok(Self { codec, shape: (width, height, channels), rows_left: 0, _file: file })
+        Ok(Self { codec, shape: (width, height, channels), rows_left: 0, unit: None, _file: file })
     }
 
     /// Columns, rows, and bytes in a pixel.
@@ -143,6 +146,14 @@ impl<'f> Reader<'f> {
     /// Gets ready to give the first row of the picture, or of one that is 2, 4 or 8 times smaller. This
     /// may take memory for the whole picture.
     pub(super) fn start(&mut self, shrink: u8) -> Result<(), Fault> {
+        self.start_alone(shrink)?;
+        // SAFETY: no row was read yet; the unit is dropped behind the codec.
+        self.unit = unsafe { Unit::take_over(self.codec.opaque.as_ptr()) };
+        Ok(())
+    }
+
+    /// As `start`, but libjpeg-turbo decodes all blocks itself.
+    fn start_alone(&mut self, shrink: u8) -> Result<(), Fault> {
         let (by, mut size) = (shrink.into(), [0; 2]);
         let start = |jpeg| {
             // SAFETY: the codec has read its header, and its file is there; `size` is as large as C
@@ -276,4 +287,132 @@ fn most_bytes((width, height, channels): Shape) -> Option<usize> {
     let bytes = usize::try_from(bytes).ok().filter(|&bytes| bytes > 0)?;
     // A marker and padding behind each row of blocks, which have 8 rows at least.
     Some(bytes + usize::try_from(height).ok()?.div_ceil(8) * 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use turbojpeg::{Colorspace, Compressor, Image, PixelFormat, Subsamp};
+
+    use super::*;
+
+    const SIZE: (usize, usize) = (157, 93);
+
+    /// A file of noise, which is as varied as blocks can be, or of little but zeros.
+    fn file(
+        is_noise: bool,
+        quality: i32,
+        set: impl FnOnce(&mut Compressor) -> turbojpeg::Result<()>,
+    ) -> Vec<u8> {
+        let (width, height) = SIZE;
+        let mut seed = 1_u32;
+        let pixels: Vec<u8> = (0..width * height * 3)
+            .map(|at| {
+                seed = seed.wrapping_mul(0x01_9660D).wrapping_add(0x3C6E_F35F);
+                if is_noise { seed.to_le_bytes()[3] } else { (at / 900).to_le_bytes()[0] }
+            })
+            .collect();
+        let mut compressor = Compressor::new().unwrap();
+        compressor.set_quality(quality).unwrap();
+        set(&mut compressor).unwrap();
+        let (pitch, format) = (width * 3, PixelFormat::RGB);
+        compressor
+            .compress_to_vec(Image { pixels: &pixels[..], width, pitch, height, format })
+            .unwrap()
+    }
+
+    /// Rows of a file, and the first warning; how it was read, and whether its units were taken over.
+    type Read = (Result<(Vec<u8>, Option<String>), Fault>, bool);
+
+    fn read(file: &[u8], shrink: u8, is_alone: bool) -> Read {
+        let mut was_taken = false;
+        let mut rows = || {
+            let mut reader = Reader::new(file.into(), 500)?;
+            if is_alone {
+                reader.start_alone(shrink)?;
+            } else {
+                reader.start(shrink)?;
+            }
+            was_taken = reader.unit.is_some();
+            let (width, height, channels) = reader.shape();
+            let mut rows = vec![0; width * height * channels];
+            reader.read(&mut rows)?;
+            Ok((rows, reader.end()?.map(without_count)))
+        };
+        (rows(), was_taken)
+    }
+
+    /// Some bytes have become bits already where libjpeg-turbo begins to count those that it skips.
+    fn without_count(warning: String) -> String {
+        match warning.split_once(" extraneous bytes before marker ") {
+            Some((_, marker)) => format!("Corrupt JPEG data: extraneous bytes before {marker}"),
+            None => warning,
+        }
+    }
+
+    fn assert_is_the_same(file: &[u8], shrink: u8, name: &str) -> bool {
+        let (alone, taken) = (read(file, shrink, true), read(file, shrink, false));
+        assert!(alone.0 == taken.0, "{name}");
+        taken.1
+    }
+
+    /// Files of Huffman codes, by their names, and whether their units can be taken over.
+    fn files() -> Vec<(&'static str, Vec<u8>, bool)> {
+        let of = Subsamp::Sub2x2;
+        vec![
+            ("4:2:0", file(true, 95, |codec| codec.set_subsamp(of)), true),
+            ("4:2:0, quality 100", file(true, 100, |codec| codec.set_subsamp(of)), true),
+            ("4:2:0, quality 5", file(true, 5, |codec| codec.set_subsamp(of)), true),
+            ("4:2:0, smooth", file(false, 90, |codec| codec.set_subsamp(of)), true),
+            ("4:4:4", file(true, 90, |codec| codec.set_subsamp(Subsamp::None)), true),
+            ("4:2:2", file(true, 90, |codec| codec.set_subsamp(Subsamp::Sub2x1)), true),
+            ("4:1:1", file(true, 90, |codec| codec.set_subsamp(Subsamp::Sub4x1)), true),
+            ("gray", file(true, 90, |codec| codec.set_subsamp(Subsamp::Gray)), true),
+            ("RGB", file(true, 90, |codec| codec.set_colorspace(Colorspace::RGB)), true),
+            ("own tables", file(true, 90, |codec| codec.set_optimize(true)), true),
+            ("with markers", with_markers(), true),
+            ("progressive", file(true, 90, |codec| codec.set_progressive(true)), false),
+            ("arithmetic", file(true, 90, |codec| codec.set_arithmetic(true)), false),
+        ]
+    }
+
+    /// One whose rows of blocks stand alone.
+    fn with_markers() -> Vec<u8> {
+        let (width, height) = SIZE;
+        let mut writer = Writer::new((width, height, 3), 90, true, Vec::new()).unwrap();
+        let rows: Vec<u8> =
+            (0..width * height * 3).map(|at| (at * at / 7).to_le_bytes()[0]).collect();
+        writer.write(&rows).unwrap();
+        writer.end().unwrap()
+    }
+
+    #[test]
+    fn units_that_are_taken_over_become_the_same_rows() {
+        for (name, file, can_be_taken) in files() {
+            for shrink in [1, 2, 4, 8] {
+                let was_taken = assert_is_the_same(&file, shrink, &format!("{name} / {shrink}"));
+                assert_eq!(was_taken, can_be_taken, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn broken_files_become_the_same_rows_and_warnings() {
+        let mut seed = 7_u32;
+        for (name, whole, _) in files() {
+            for round in 0..150 {
+                let mut file = whole.clone();
+                let mut random = |below: usize| {
+                    seed = seed.wrapping_mul(0x01_9660D).wrapping_add(0x3C6E_F35F);
+                    (seed >> 8) as usize % below
+                };
+                let data = 640 + random(file.len() - 640);
+                match round % 3 {
+                    0 => file[data] = random(256).to_le_bytes()[0],
+                    1 => file[data..].iter_mut().take(2).for_each(|byte| *byte = 255),
+                    _ => file.truncate(data),
+                }
+                assert_is_the_same(&file, 1, &format!("{name}, round {round}"));
+            }
+        }
+    }
 }

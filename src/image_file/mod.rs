@@ -38,6 +38,7 @@ mod jpeg_segments;
 mod jpeg_slices;
 mod kernels;
 mod libjpeg;
+mod libjpeg_blocks;
 mod limits;
 mod memory;
 mod metadata;

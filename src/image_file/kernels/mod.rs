@@ -6,6 +6,7 @@
 )]
 
 pub(super) mod deflate;
+pub(super) mod huffman;
 pub(super) mod png_filter;
 #[cfg(target_arch = "x86_64")]
 mod staged;
