@@ -334,7 +334,7 @@ mod tests {
     fn value(size: u32, random: u64) -> (i16, u64) {
         let bits = random & ((1 << size) - 1);
         let below = if size > 0 && bits >> (size - 1) == 0 { (1 << size) - 1 } else { 0 };
-        ((bits as i64 - below) as i16, bits)
+        (i16::try_from(bits.cast_signed() - below).unwrap(), bits)
     }
 
     proptest! {
