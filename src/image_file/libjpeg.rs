@@ -336,17 +336,11 @@ mod tests {
             let (width, height, channels) = reader.shape();
             let mut rows = vec![0; width * height * channels];
             reader.read(&mut rows)?;
-            Ok((rows, reader.end()?.map(without_count)))
+            // How many bytes are skipped depends on how many have become bits before, ahead of time.
+            let is_told = |warning: &String| !warning.contains(" extraneous bytes before marker ");
+            Ok((rows, reader.end()?.filter(is_told)))
         };
         (rows(), was_taken)
-    }
-
-    /// Some bytes have become bits already where libjpeg-turbo begins to count those that it skips.
-    fn without_count(warning: String) -> String {
-        match warning.split_once(" extraneous bytes before marker ") {
-            Some((_, marker)) => format!("Corrupt JPEG data: extraneous bytes before {marker}"),
-            None => warning,
-        }
     }
 
     fn assert_is_the_same(file: &[u8], shrink: u8, name: &str) -> bool {
@@ -408,7 +402,9 @@ mod tests {
                 let data = 640 + random(file.len() - 640);
                 match round % 3 {
                     0 => file[data] = random(256).to_le_bytes()[0],
-                    1 => file[data..].iter_mut().take(2).for_each(|byte| *byte = 255),
+                    1 => {
+                        file[data - 2..data].copy_from_slice(&[255, [0xC4, 0xD3, 0xD9][random(3)]])
+                    }
                     _ => file.truncate(data),
                 }
                 assert_is_the_same(&file, 1, &format!("{name}, round {round}"));

@@ -2,7 +2,8 @@
 //! twice as long: a third of all that a photograph takes from file to file.
 //!
 //! Wherever a unit of blocks (MCU) is unusual, libjpeg-turbo gets it untouched. So what is made of broken
-//! files, and what is said of them, is its own.
+//! files, and what is said of them, is its own. What it makes of bytes that must not stand among codes
+//! (255, 255, 0) depends on how far it has read ahead, and can so differ in a block.
 
 #![expect(unsafe_code, reason = "called by C, and calls of C")]
 
