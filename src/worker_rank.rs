@@ -31,7 +31,7 @@ use crate::transport::message::{
 use crate::transport::{Poll, RankLink, Silence, next_event};
 
 pub use filter::filter_image;
-pub use trial::{Trial, try_out};
+pub use trial::{LARGEST_TRIAL, Trial, try_out};
 
 /// How long to wait for an event before looking at the clock.
 const WAIT: Duration = Duration::from_millis(200);

@@ -9,6 +9,10 @@ use crate::ops::chain::Chain;
 use crate::plan::{ImageShape, Work};
 use crate::transport::message::{RankTimes, microseconds};
 
+/// Pixels of the largest image that is worth the seconds that a trial takes. What a larger one costs is
+/// taken from smaller ones, or from what is expected.
+pub const LARGEST_TRIAL: u64 = 1 << 27;
+
 /// Times that a file is filtered, beside the first: that one waits for memory, and does not count.
 const TURNS: u64 = 3;
 
