@@ -11,6 +11,7 @@ pub mod ping;
 mod place;
 pub mod program;
 mod roster;
+pub mod segments;
 mod source;
 mod supervisor;
 pub mod sweep;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use self::files::{Files, Unwritten, UnwrittenRows};
+use self::files::{Files, Unwritten};
 use self::jobs::{BandRows, Jobs, Pending, Way};
 use self::pool::{Pool, Task};
 use self::shared_rows::LastRows;
@@ -31,7 +31,7 @@ use crate::transport::message::{
 use crate::transport::{Poll, RankLink, Silence, next_event};
 
 pub use filter::filter_image;
-pub use trial::{Trial, try_out};
+pub use trial::{LARGEST_TRIAL, Trial, try_out};
 
 /// How long to wait for an event before looking at the clock.
 const WAIT: Duration = Duration::from_millis(200);
@@ -43,10 +43,8 @@ pub enum Event {
     Message(Message<ToRank>),
     /// A job has an answer for rank 0.
     Answer(Message<ToRank0>),
-    /// A job has a result that this rank is to write.
+    /// A job has a result, or rows of one, that this rank is to write.
     Filtered(Unwritten),
-    /// A job has rows of a result, a part of which this rank is to write.
-    FilteredRows(UnwrittenRows),
     /// A job has summarized a band, and keeps what it needs for the second half.
     Summarized {
         /// The image and the band.
@@ -111,17 +109,10 @@ where
             }
             Event::Message(message) => rank.take(message, jobs_to)?,
             Event::Answer(answer) => link.send(answer)?,
-            Event::Filtered(result) => {
-                if !rank.given_up.contains(&result.image) {
-                    link.send(Message::bare(ToRank0::Filtered { image: result.image }))?;
-                    rank.write(result, jobs_to);
-                }
-            }
-            Event::FilteredRows(rows) => {
-                if !rank.given_up.contains(&rows.image) {
-                    let (image, band) = (rows.image, rows.band);
-                    link.send(Message::bare(ToRank0::BandFiltered { image, band }))?;
-                    rank.write_rows(rows, jobs_to);
+            Event::Filtered(unwritten) => {
+                if !rank.given_up.contains(&unwritten.image) {
+                    link.send(Message::bare(unwritten.announcement()))?;
+                    rank.write(unwritten, jobs_to);
                 }
             }
             Event::Summarized { key, pending, answer } => {
@@ -239,17 +230,10 @@ impl Rank {
         }
     }
 
-    /// Has a thread write a result beside its place.
-    fn write(&self, result: Unwritten, answers: &Sender<Event>) {
+    /// Has a thread write a result, or rows of one.
+    fn write(&self, unwritten: Unwritten, answers: &Sender<Event>) {
         if let (Some(files), Some((jobs, _))) = (&self.files, &self.started) {
-            files.write(result, jobs, (self.number, answers));
-        }
-    }
-
-    /// Has a thread write a part of some rows of a result.
-    fn write_rows(&self, rows: UnwrittenRows, answers: &Sender<Event>) {
-        if let (Some(files), Some((jobs, _))) = (&self.files, &self.started) {
-            files.write_rows(rows, jobs, (self.number, answers));
+            files.write(unwritten, jobs, (self.number, answers));
         }
     }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::getuid;
 
 use super::{Check, Finding};
 use crate::host::{Disk, size};
+use crate::launch::segments;
 
 /// Space that the ranks of a large host may need; containers have 64 MiB by default.
 const ENOUGH_BYTES: u64 = 64 << 20;
@@ -32,7 +33,7 @@ pub(super) fn check(directory: &Path, host: &str) -> Finding {
         return Finding::warning(Check::SharedMemory, found, "mount a tmpfs there");
     };
     let free = size(disk.free_bytes);
-    let left = leftovers(directory, host, &mapped());
+    let left = leftovers(directory, host, &segments::mapped());
     if left.files > 0 {
         let found = format!(
             "{free} free in {}; {} segments of dead MPI jobs hold {} there",
@@ -57,7 +58,7 @@ fn removal(directory: &Path, left: &Leftovers) -> String {
 }
 
 /// Segments that belong to this user, or to any for root, and are of no process that lives.
-fn leftovers(directory: &Path, host: &str, mapped: &HashSet<String>) -> Leftovers {
+fn leftovers(directory: &Path, host: &str, mapped: &HashSet<PathBuf>) -> Leftovers {
     let mut left = Leftovers::default();
     let own = getuid().as_raw();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -65,7 +66,7 @@ fn leftovers(directory: &Path, host: &str, mapped: &HashSet<String>) -> Leftover
             continue;
         };
         let seen = own == 0 || file.uid() == own;
-        let lives = entry.path().to_str().is_none_or(|path| mapped.contains(path));
+        let lives = mapped.contains(&entry.path());
         let Some(start) = start_of_segment(&name, host) else { continue };
         if seen && !lives && !is_young(&file) {
             left.files += 1;
@@ -84,25 +85,12 @@ fn is_young(file: &Metadata) -> bool {
 /// `vader_segment.HOST.USER.JOB.RANK`.
 fn start_of_segment<'a>(name: &'a str, host: &str) -> Option<&'a str> {
     let short = host.split('.').next().unwrap_or(host);
-    let rest = name.strip_prefix("vader_segment.")?.strip_prefix(short)?;
+    let rest = name.strip_prefix(segments::START)?.strip_prefix(short)?;
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if !rest.starts_with('.') || !plain {
         return None;
     }
     name.rsplitn(3, '.').nth(2)
-}
-
-/// Segments that a process of this host has mapped, as far as this user may know.
-fn mapped() -> HashSet<String> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let maps = processes.filter_map(|process| fs::read_to_string(process.path().join("maps")).ok());
-    maps.flat_map(|maps| segments(&maps)).collect()
-}
-
-/// Segments in a `/proc/…/maps`.
-fn segments(maps: &str) -> Vec<String> {
-    let lines = maps.lines().filter(|line| line.contains("/vader_segment."));
-    lines.filter_map(|line| Some(line[line.find('/')?..].to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -138,10 +126,7 @@ mod tests {
     #[test]
     fn segments_in_use_are_left_alone() {
         let place = directory(&["vader_segment.a.0.1.0", "vader_segment.a.0.2.0"]);
-        let used = place.path().join("vader_segment.a.0.1.0").display().to_string();
-        let maps = format!("7f01-7f02 rw-s 00000000 00:16 7  {used}\n7f03-7f04 r--p 0 0 0\n");
-        let used: HashSet<String> = segments(&maps).into_iter().collect();
-        assert_eq!(used.len(), 1);
+        let used = HashSet::from([place.path().join("vader_segment.a.0.1.0")]);
         assert_eq!(leftovers(place.path(), "a", &used).files, 1);
         assert_eq!(check(&place.path().join("none"), "a").level, Level::Warning);
     }

@@ -5,8 +5,8 @@
 //! whoever starts it again goes on.
 
 mod attempt;
+mod sweeps;
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use self::attempt::End;
+use self::sweeps::Sweeps;
 use super::check::{Asker, CheckError, Facts, check_all};
 use super::hostfile::HostEntry;
 use super::mpirun::{self, Said};
@@ -28,7 +29,7 @@ use super::place::Place;
 use super::program;
 use super::roster::Roster;
 use super::source::Hosts;
-use super::sweep::{Sweep, Swept, sweep_all, sweep_here};
+use super::sweep::Swept;
 use super::teller::Teller;
 use crate::error::{Error, HostError, OutputError, UsageError, exit, printed, with_causes};
 use crate::events::{LaunchEvent, LaunchStatus};
@@ -47,9 +48,8 @@ const TICK: Duration = Duration::from_millis(200);
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// Time that hosts have to answer the first ping.
 const FIRST_PINGS: Duration = Duration::from_secs(4);
-/// Time that a host has for the full check, and to end what an attempt left.
+/// Time that a host has for the full check.
 const CHECK_LIMIT: Duration = Duration::from_secs(8);
-const SWEEP_LIMIT: Duration = Duration::from_secs(3);
 /// Wait before the next attempt, for each failure in a row without progress.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
@@ -170,10 +170,7 @@ struct Supervisor {
     planned: Option<Instant>,
     /// Whether hosts that may join are being asked.
     is_asking: bool,
-    /// Hosts that are being swept while all else goes on.
-    being_swept: usize,
-    /// Hosts that could not be swept, and the last attempt that they may have something of.
-    unswept: BTreeMap<String, u32>,
+    sweeps: Sweeps,
     began: Instant,
 }
 
@@ -225,8 +222,7 @@ impl Supervisor {
             stop: None,
             planned: None,
             is_asking: false,
-            being_swept: 0,
-            unswept: BTreeMap::new(),
+            sweeps: Sweeps::default(),
             began: Instant::now(),
         }
     }
@@ -353,10 +349,8 @@ impl Supervisor {
             HostState::Up { .. } => None,
             HostState::Down { why, .. } => Some(with_causes(&why)),
         };
-        if let (None, Some(attempt)) = (&why, self.unswept.remove(&host))
-            && let Some(entry) = self.roster.hosts().into_iter().find(|entry| entry.name == host)
-        {
-            self.sweep_meanwhile(attempt, entry);
+        if why.is_none() {
+            self.sweep_later(&host);
         }
         let was_known = self.roster.is_known();
         if self.roster.answers(&host, why.clone()) {
@@ -412,77 +406,12 @@ impl Supervisor {
         self.listen(Instant::now() + BACK_OFF * self.fruitless.min(20))
     }
 
-    /// Ends what attempts so far have left on hosts. One that is not reached is shut out by the number
-    /// of the next attempt, and swept when it is back.
-    ///
-    /// The host that is `lost`, and those that are down, are not waited for.
-    fn sweep(&mut self, hosts: &[HostEntry], lost: Option<&str>) {
-        let attempt = self.attempt;
-        let sweep = self.sweep_of(attempt);
-        // `ssh` of an `mpirun` that was killed lives on here.
-        let _ = sweep_here(&sweep);
-        let (awaited, others): (Vec<_>, Vec<_>) = hosts
-            .iter()
-            .cloned()
-            .partition(|host| lost != Some(host.name.as_str()) && self.roster.is_up(&host.name));
-        for host in others {
-            self.sweep_meanwhile(attempt, host);
-        }
-        let outcomes = sweep_all(&self.asker, &awaited, &sweep, SWEEP_LIMIT);
-        for (host, outcome) in awaited.into_iter().zip(outcomes) {
-            self.take_sweep(attempt, host.name, outcome);
-        }
-    }
-
-    fn sweep_of(&self, attempt: u32) -> Sweep {
-        Sweep { launch: format!("{:016x}", self.launch), below: Some(u64::from(attempt) + 1) }
-    }
-
-    fn sweep_meanwhile(&mut self, attempt: u32, host: HostEntry) {
-        self.being_swept += 1;
-        let (asker, sweep) = (self.asker.clone(), self.sweep_of(attempt));
-        let events = self.to_events.clone();
-        thread::spawn(move || {
-            let outcomes = sweep_all(&asker, std::slice::from_ref(&host), &sweep, SWEEP_LIMIT);
-            for outcome in outcomes {
-                let host = host.name.clone();
-                let _ = events.send(Event::Swept { attempt, host, outcome });
-            }
-        });
-    }
-
-    fn take_sweep(&mut self, attempt: u32, host: String, outcome: Result<Swept, CheckError>) {
-        let (ended, left) = match outcome {
-            Ok(swept) if swept.left.is_empty() => (swept.ended.len(), None),
-            Ok(swept) => (swept.ended.len(), Some(format!("{} would not end", swept.left.len()))),
-            Err(error) => (0, Some(error.to_string())),
-        };
-        if left.is_some() {
-            self.unswept.insert(host.clone(), attempt);
-        }
-        if ended > 0 || left.is_some() {
-            self.tell(LaunchEvent::Swept { attempt, host, ended, left });
-        }
-    }
-
-    /// Waits for sweeps that are under way; each has its limit.
-    fn finish_sweeps(&mut self) {
-        let limit = Instant::now() + SWEEP_LIMIT + TICK;
-        while self.being_swept > 0 {
-            match self.events.recv_timeout(limit.saturating_duration_since(Instant::now())) {
-                Ok(event) => drop(self.take_aside(event)),
-                Err(_) => return,
-            }
-        }
-    }
-
     /// Takes an event that means the same at any time; gives others back.
     fn take_aside(&mut self, event: Event) -> Option<Event> {
         match event {
             Event::Host(event) => self.take_ping(event),
             Event::Swept { attempt, host, outcome } => {
-                self.being_swept -= 1;
-                self.take_sweep(attempt, host, outcome);
+                self.take_late_sweep(attempt, host, outcome);
             }
             other @ (Event::Said(..)
             | Event::Signal(_)

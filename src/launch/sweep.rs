@@ -1,11 +1,14 @@
 //! Ends what an attempt to run has left behind on hosts: ranks that did not notice that `mpirun` is
-//! gone, and `mpirun`'s own daemons.
+//! gone, and `mpirun`'s own daemons; and the memory that these ranks shared.
 //!
 //! What belongs to a launch says so: a process by [`LAUNCH_VARIABLE`] in its environment, a daemon of Open MPI
 //! (`orted`), which has none, by the same mark after [`PARAMETER`] on its command line. Nothing else is
 //! touched, nor what belongs to other users, nor this process and those above it.
+//!
+//! The names of shared memory tell no launch: what the ended ranks had mapped is theirs. Where all of
+//! them were gone before, it stays, and `mpix doctor` tells of it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -23,6 +26,7 @@ use super::agent::is_this_host;
 use super::at_once;
 use super::check::{AT_ONCE, Asker, CheckError};
 use super::hostfile::HostEntry;
+use super::segments;
 use crate::error::on_one_line;
 use crate::host;
 use crate::journal::{LAUNCH_VARIABLE, start_of};
@@ -55,6 +59,9 @@ pub struct Swept {
     pub ended: Vec<Process>,
     /// What would not go.
     pub left: Vec<Process>,
+    /// Files of memory that the ended shared with no process that lives, now removed.
+    #[serde(default)]
+    pub removed: Vec<String>,
 }
 
 /// A process of a launch.
@@ -83,6 +90,9 @@ impl Swept {
             let Process { pid, name, attempt } = process;
             writeln!(out, "{what} {pid} {}, of attempt {attempt}", on_one_line(name))?;
         }
+        for file in &self.removed {
+            writeln!(out, "removed {}", on_one_line(file))?;
+        }
         Ok(())
     }
 }
@@ -110,7 +120,7 @@ pub fn sweep_all(
 #[must_use]
 pub fn sweep_here(sweep: &Sweep) -> Swept {
     let deadline = Instant::now() + LIMIT;
-    let mut found: Vec<Found> = Vec::new();
+    let (mut found, mut shared) = (Vec::<Found>::new(), BTreeSet::new());
     // Again until nothing new is found: a process may have started another before it ended.
     loop {
         let mut new = found_here(sweep);
@@ -119,6 +129,7 @@ pub fn sweep_here(sweep: &Sweep) -> Swept {
             break;
         }
         for one in &new {
+            shared.extend(one.segments());
             if let Err(error) = one.end() {
                 log::warn!("failed to end process {}: {error}", one.process.pid);
             }
@@ -138,6 +149,7 @@ pub fn sweep_here(sweep: &Sweep) -> Swept {
         host: host::name(),
         ended: processes(ended),
         left: processes(left),
+        removed: segments::remove_unused(shared),
     }
 }
 
@@ -173,6 +185,13 @@ impl Found {
 
     fn is_same(&self, other: &Self) -> bool {
         self.process.pid == other.process.pid && self.started == other.started
+    }
+
+    /// Memory that it shares with other ranks of its attempt.
+    fn segments(&self) -> Vec<PathBuf> {
+        let mapped = segments::mapped_by(self.process.pid);
+        // Else they may be another's, which has its number now.
+        if self.is_gone() { Vec::new() } else { mapped }
     }
 
     fn is_gone(&self) -> bool {
@@ -253,9 +272,10 @@ mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
+    use super::segments::START;
     use super::*;
 
-    fn waiting(mark: Option<&str>, name: &str, arguments: &[&str]) -> Child {
+    fn waiting(mark: Option<&str>, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
         // It ends when its input does, at the latest with this test.
         command.arg0(name).args(["-c", "read line; :"]).args(arguments).stdin(Stdio::piped());
@@ -263,7 +283,7 @@ mod tests {
         if let Some(mark) = mark {
             command.env(LAUNCH_VARIABLE, mark);
         }
-        command.spawn().unwrap()
+        command
     }
 
     fn sweep(launch: &str, below: Option<u64>) -> Sweep {
@@ -278,13 +298,15 @@ mod tests {
             waiting(Some(&mark(1)), "sh", &[]),
             waiting(Some(&mark(2)), "sh", &[]),
             waiting(None, "/usr/bin/orted", &["-mca", PARAMETER, &mark(2)]),
-        ];
+        ]
+        .map(|mut command| command.spawn().unwrap());
         let mut spared = [
             waiting(Some(&mark(3)), "sh", &[]),
             waiting(Some(&format!("{launch}0:1")), "sh", &[]),
             waiting(None, "sh", &["-mca", PARAMETER, &mark(2)]),
             waiting(None, "orted", &["-mca", "other", &mark(2)]),
-        ];
+        ]
+        .map(|mut command| command.spawn().unwrap());
         thread::sleep(Duration::from_millis(100));
         let swept = sweep_here(&sweep(&launch, Some(3)));
         assert!(swept.left.is_empty(), "{swept:?}");
@@ -304,6 +326,34 @@ mod tests {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// A library is mapped as shared memory is, under the name of its file.
+    #[test]
+    fn memory_that_only_the_ended_shared_is_removed() {
+        let own = fs::read_to_string("/proc/self/maps").unwrap();
+        let library = own.lines().find(|line| line.contains("/libgcc_s")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let files = ["1", "2", "3"].map(|job| directory.path().join(format!("{START}a.0.{job}.0")));
+        for file in &files {
+            fs::copy(&library[library.find('/').unwrap()..], file).unwrap();
+        }
+        let launch = format!("test-memory-{}", std::process::id());
+        let rank = |attempt: u32, shared: &[&PathBuf]| {
+            let paths: Vec<_> = shared.iter().map(|file| file.display().to_string()).collect();
+            let mut command = waiting(Some(&format!("{launch}:{attempt}")), "sh", &[]);
+            command.env("LD_PRELOAD", paths.join(":")).spawn().unwrap()
+        };
+        let [dead, shared, alive] = &files;
+        let mut ended = rank(1, &[dead, shared]);
+        let mut spared = rank(2, &[shared, alive]);
+        thread::sleep(Duration::from_millis(100));
+        let swept = sweep_here(&sweep(&launch, Some(2)));
+        assert_eq!(swept.removed, [dead.display().to_string()], "{swept:?}");
+        assert_eq!(files.each_ref().map(|file| file.exists()), [false, true, true]);
+        ended.wait().unwrap();
+        spared.kill().unwrap();
+        spared.wait().unwrap();
     }
 
     #[test]

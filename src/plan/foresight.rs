@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::forecast::seen_in_bands;
 use super::{
     Arrived, Cluster, Experience, Forecast, ImageLoad, ImageShape, Links, Pace, PixelCost, Site,
     Way, WholeImages, even_part, in_bands,
@@ -65,7 +64,7 @@ impl Foresight {
     /// An image was decoded, filtered and encoded in bands: microseconds of all who worked on it.
     pub fn saw_in_bands(&mut self, shape: &ImageShape, chain: &Chain, times_us: [u64; 3]) {
         let load = ImageLoad::new(shape, chain, PixelCost::expected(shape, chain));
-        self.experience.add(&seen_in_bands(&load, &self.site), shape.pixels(), times_us);
+        self.experience.add(&load.seen_in_bands(&self.site), shape.pixels(), times_us);
     }
 
     /// What an image takes on rank `rank`, whose file and result go over a link, unless it `sees_files`.

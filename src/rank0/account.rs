@@ -2,19 +2,22 @@
 //!
 //! A file counts as done or failed when the journal's record of it lasts, not before.
 
+mod under_way;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use self::under_way::{Ending, UnderWay};
 use super::lease_keeper::Hold;
 use super::ledger::Ledger;
 use super::watchers::Watchers;
 use crate::error::{Error, FailureKind, ImageError, OutputError, with_causes};
 use crate::events::{
     Distribution, Foreseen, ImageDone, ImageFailed, Level, Outcome, RankPulse, RunEnded, RunEvent,
-    Stages, milliseconds,
+    milliseconds,
 };
 use crate::hash::{ContentHash, OutputHash};
 use crate::journal::{
@@ -40,33 +43,6 @@ pub struct Written {
     pub encode: Duration,
     /// How long rank 0 hashed it, wrote it, and made it to last.
     pub write: Duration,
-}
-
-/// A file that was begun.
-#[derive(Debug)]
-struct UnderWay {
-    begun: Instant,
-    /// Since when somebody works on it; what `--image-timeout` counts from.
-    worked_on: Option<Instant>,
-    /// Threads of ranks that have it, or bands of it.
-    in_work: usize,
-    given: Instant,
-    rank: usize,
-    distribution: Distribution,
-    seen: Option<FileSeen>,
-    content: Option<ContentHash>,
-    stages: Stages,
-    /// What ranks took for its bands, all threads together.
-    bands: RankTimes,
-    /// What is told once the journal's record lasts.
-    ending: Option<(Ending, Instant)>,
-}
-
-#[derive(Debug)]
-enum Ending {
-    Done { pixels: u64, output_bytes: u64 },
-    DoneBefore,
-    Failed { kind: FailureKind, reason: String },
 }
 
 /// What all events of a run say the same.
@@ -179,27 +155,13 @@ impl Account {
     }
 
     fn track(&mut self, image: usize) -> &mut UnderWay {
-        let now = Instant::now();
-        self.under_way.entry(image).or_insert_with(|| UnderWay {
-            begun: now,
-            worked_on: None,
-            in_work: 0,
-            given: now,
-            rank: 0,
-            distribution: Distribution::Image,
-            seen: None,
-            content: None,
-            stages: Stages::default(),
-            bands: RankTimes::default(),
-            ending: None,
-        })
+        self.under_way.entry(image).or_insert_with(UnderWay::new)
     }
 
     /// A thread of a rank has this file, or a band of it, from now on.
     pub(crate) fn worked_on(&mut self, image: usize) {
         if let Some(file) = self.under_way.get_mut(&image) {
-            file.in_work += 1;
-            file.worked_on.get_or_insert_with(Instant::now);
+            file.taken_up();
         }
     }
 
@@ -207,32 +169,20 @@ impl Account {
     /// where its bands wait behind those of another, its time stands still.
     pub(crate) fn answered(&mut self, image: usize) {
         if let Some(file) = self.under_way.get_mut(&image) {
-            file.in_work = file.in_work.saturating_sub(1);
-            if file.in_work == 0 {
-                file.worked_on = None;
-            }
+            file.answered();
         }
-    }
-
-    /// Nobody works on this file at the moment.
-    fn put_down(&mut self, image: usize) -> Option<&mut UnderWay> {
-        let file = self.under_way.get_mut(&image)?;
-        file.worked_on = None;
-        Some(file)
     }
 
     /// A reader has it again, and works on it from now on: it has waited for memory.
     pub(crate) fn work_goes_on(&mut self, image: usize) {
-        if let Some(file) = self.put_down(image) {
-            file.worked_on = Some(Instant::now());
+        if let Some(file) = self.under_way.get_mut(&image) {
+            file.goes_on();
         }
     }
 
     /// This file has been looked at, and perhaps hashed.
     pub(crate) fn read(&mut self, image: usize, seen: FileSeen, read: Duration) {
-        let file = self.track(image);
-        (file.seen, file.worked_on) = (Some(seen), None);
-        file.stages.read = milliseconds(read);
+        self.track(image).read(seen, read);
     }
 
     /// The content of this file is known.
@@ -250,18 +200,9 @@ impl Account {
 
     /// A rank is done with this file.
     pub(crate) fn came_back(&mut self, image: usize, filtered: &Filtered) {
-        let Some(file) = self.put_down(image) else { return };
-        file.content = Some(filtered.input);
-        let times = filtered.times;
-        let times =
-            [times.read_us, times.decode_us, times.filter_us, times.encode_us, times.write_us]
-                .map(Duration::from_micros);
-        let on_its_way = file.given.elapsed().saturating_sub(times.iter().sum());
-        let [read, decode, filter, encode, write] = times.map(milliseconds);
-        let stages = &mut file.stages;
-        stages.read += read;
-        (stages.decode, stages.filter, stages.encode) = (decode, filter, encode);
-        (stages.send, stages.write) = (milliseconds(on_its_way), write);
+        if let Some(file) = self.under_way.get_mut(&image) {
+            file.came_back(filtered);
+        }
     }
 
     /// The rest, `left` images, is foreseen from `seen` of them.
@@ -297,9 +238,8 @@ impl Account {
     /// The file that somebody has worked on for longest, if that is longer than `limit`, without a
     /// result.
     pub(crate) fn overdue(&self, limit: Duration) -> Option<usize> {
-        let since = |file: &UnderWay| file.worked_on.filter(|_| file.ending.is_none());
         let worked_on =
-            self.under_way.iter().filter_map(|(&image, file)| Some((since(file)?, image)));
+            self.under_way.iter().filter_map(|(&image, file)| Some((file.worked_on()?, image)));
         worked_on.min().filter(|(since, _)| since.elapsed() > limit).map(|(_, image)| image)
     }
 
@@ -310,31 +250,14 @@ impl Account {
         let (Some(seen), Some(content)) = (file.seen, file.content) else { return Ok(()) };
         let FileSeen { bytes, modified_ns, .. } = seen;
         let input = Identity { path: entry.key(), bytes, modified_ns, content };
-        let (pixels, output_bytes) = (written.pixels, written.bytes);
-        file.ending = Some((Ending::Done { pixels, output_bytes }, Instant::now()));
-        file.stages.encode += milliseconds(written.encode);
-        file.stages.write += milliseconds(written.write);
-        if file.distribution == Distribution::Bands {
-            // All at a time: what rank 0's threads did not take went to the ranks.
-            let Stages { decode, encode, write, .. } = file.stages;
-            let all = milliseconds(file.given.elapsed());
-            let at_ranks = (all - decode - encode - write).max(0.0);
-            let RankTimes { read_us, filter_us, encode_us, write_us, .. } = file.bands;
-            let of_ranks = |us| milliseconds(Duration::from_micros(us));
-            let [read, made, write] =
-                [read_us, filter_us.saturating_add(encode_us), write_us].map(of_ranks);
-            let part = at_ranks / (read + made + write).max(f64::MIN_POSITIVE);
-            file.stages.read += part * read;
-            file.stages.write += part * write;
-            file.stages.filter = at_ranks - part * (read + write);
-        }
+        file.done(written);
         let record = Record::Done(Done {
             input,
             output: entry.output.clone(),
-            output_bytes,
+            output_bytes: written.bytes,
             output_sha256: written.sha256,
             settings: self.settings,
-            pixels,
+            pixels: written.pixels,
             micros: u64::try_from(file.given.elapsed().as_micros()).unwrap_or(u64::MAX),
             rank: u32::try_from(file.rank).unwrap_or(u32::MAX),
         });
@@ -343,7 +266,7 @@ impl Account {
 
     /// An earlier run has made the result of the same bytes; only the file's time is another.
     pub(crate) fn done_again(&mut self, image: usize, done: Done) -> Result<(), OutputError> {
-        self.track(image).ending = Some((Ending::DoneBefore, Instant::now()));
+        self.track(image).ends(Ending::DoneBefore);
         self.ledger.settle(image, &Record::Done(done))
     }
 
@@ -364,7 +287,7 @@ impl Account {
             reason: reason.to_owned(),
         });
         let ending = Ending::Failed { kind, reason: reason.to_owned() };
-        self.track(image).ending = Some((ending, Instant::now()));
+        self.track(image).ends(ending);
         self.ledger.settle(image, &record)
     }
 
@@ -376,7 +299,7 @@ impl Account {
         let record = Record::SetAside(SetAside { input, bytes, modified_ns, settings, crashes });
         let error = ImageError::Crashes { crashes };
         let ending = Ending::Failed { kind: error.kind(), reason: with_causes(&error) };
-        self.track(image).ending = Some((ending, Instant::now()));
+        self.track(image).ends(ending);
         self.ledger.settle(image, &record)
     }
 
@@ -401,8 +324,7 @@ impl Account {
     ) -> Result<(), OutputError> {
         for image in self.ledger.synced(images)? {
             let Some(mut file) = self.under_way.remove(&image) else { continue };
-            let Some((ending, since)) = file.ending.take() else { continue };
-            file.stages.record = milliseconds(since.elapsed());
+            let Some(ending) = file.recorded() else { continue };
             let event = match ending {
                 Ending::Done { pixels, output_bytes } => {
                     self.success(image, &file, (pixels, output_bytes))

@@ -11,11 +11,10 @@ use crate::events::megapixels;
 use crate::plan::{Footprint, ImageShape, Share, WholeImages, band_bytes, flows, in_bands};
 use crate::settings::SharedFiles;
 use crate::source::Entry;
-use crate::worker_rank::try_out;
+use crate::worker_rank::{LARGEST_TRIAL, try_out};
 
-/// Images that are tried until one can be measured, and the most pixels that it may have.
+/// Images that are tried until one can be measured.
 const MOST_TRIED: usize = 16;
-const MOST_PIXELS: u64 = 1 << 26;
 
 #[derive(Default)]
 struct Tally {
@@ -92,7 +91,7 @@ fn print_tally(reading: &Reading, tally: &Tally, out: &mut impl Write) -> io::Re
 fn measure<'e>(reading: &Reading, entries: &'e [Entry]) -> Option<(&'e Path, f64)> {
     let tried = entries.iter().take(MOST_TRIED).find_map(|entry| {
         let (shape, ..) =
-            plan_of(reading, entry).ok().filter(|(shape, ..)| shape.pixels() <= MOST_PIXELS)?;
+            plan_of(reading, entry).ok().filter(|(shape, ..)| shape.pixels() <= LARGEST_TRIAL)?;
         let file = fs::read(&entry.input).ok()?;
         let trial = try_out(&reading.job.work, &reading.chain, &file, &shape).ok()?.ok()?;
         Some((entry, shape, trial))

@@ -12,12 +12,10 @@ use crate::ops::chain::Chain;
 use crate::plan::{ImageLoad, ImageShape, Job, PixelCost};
 use crate::settings::RunSettings;
 use crate::source::{self, Entry};
-use crate::worker_rank::{Trial, try_out};
+use crate::worker_rank::{LARGEST_TRIAL, Trial, try_out};
 
 /// Images that are measured, spread evenly over all.
 const MOST: usize = 5;
-/// A larger image is not tried out: its cost is taken from the others, or from what is expected.
-const MOST_PIXELS: u64 = 1 << 27;
 
 /// A thread gets more of a core than that, whatever its clocks say.
 const LEAST_CORE: f64 = 0.01;
@@ -89,7 +87,7 @@ fn try_entry(
         Ok(shape) => shape,
         Err(error) => return Ok(Err(error)),
     };
-    if shape.pixels() > MOST_PIXELS {
+    if shape.pixels() > LARGEST_TRIAL {
         let expected = PixelCost::expected(&shape, chain);
         return Ok(Ok((ImageLoad::new(&shape, chain, expected), None)));
     }

@@ -34,27 +34,42 @@ pub(crate) struct Files {
     writers: ThreadPool,
 }
 
-/// A result on its way to the disk.
+/// A result, or rows of one, on its way to the disk.
 #[derive(Debug)]
 pub struct Unwritten {
     pub(super) image: usize,
-    /// Its place, below the output directory.
-    pub(super) name: PathBuf,
-    pub(super) file: Vec<u8>,
-    pub(super) filtered: Filtered,
-}
-
-/// Rows of a result, encoded, a part of which is on its way to the disk.
-#[derive(Debug)]
-pub struct UnwrittenRows {
-    pub(super) image: usize,
-    pub(super) band: usize,
     /// The file, below the output directory.
     pub(super) name: PathBuf,
-    pub(super) part: SharedPart,
     pub(super) bytes: Vec<u8>,
-    pub(super) times: RankTimes,
-    pub(super) groups: GroupHashes,
+    pub(super) content: Content,
+}
+
+/// What is on its way, and what is told of it.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// All of a result.
+    Image(Filtered),
+    /// Rows of one, encoded, of which a part is written.
+    Band { band: usize, part: SharedPart, times: RankTimes, groups: GroupHashes },
+}
+
+impl Unwritten {
+    /// What rank 0 hears at once: nobody works on it any more.
+    pub(super) fn announcement(&self) -> ToRank0 {
+        let image = self.image;
+        match self.content {
+            Content::Image(_) => ToRank0::Filtered { image },
+            Content::Band { band, .. } => ToRank0::BandFiltered { image, band },
+        }
+    }
+
+    /// What it is, for people.
+    fn work(&self) -> String {
+        match self.content {
+            Content::Image(_) => self.name.display().to_string(),
+            Content::Band { band, .. } => format!("band {band} of image {}", self.image),
+        }
+    }
 }
 
 impl Files {
@@ -76,40 +91,18 @@ impl Files {
         Ok(Some(Self { directory: shared.directory, keeps_parts, writers }))
     }
 
-    /// Has a thread write a result and tell rank 0.
+    /// Has a thread write something and tell rank 0.
     pub(crate) fn write(
         self: &Arc<Self>,
-        result: Unwritten,
+        unwritten: Unwritten,
         jobs: &Arc<Jobs>,
         (rank, answers): (usize, &Sender<Event>),
     ) {
-        let (own, jobs) = (Arc::clone(self), Arc::clone(jobs));
-        let work = result.name.display().to_string();
-        self.spawn((rank, work), answers, move || own.answer(result, &jobs));
-    }
-
-    /// Has a thread write a part of some rows and tell rank 0.
-    pub(crate) fn write_rows(
-        self: &Arc<Self>,
-        rows: UnwrittenRows,
-        jobs: &Arc<Jobs>,
-        (rank, answers): (usize, &Sender<Event>),
-    ) {
-        let (own, jobs) = (Arc::clone(self), Arc::clone(jobs));
-        let work = format!("band {} of image {}", rows.band, rows.image);
-        self.spawn((rank, work), answers, move || own.answer_rows(rows, &jobs));
-    }
-
-    /// Has a thread do what ends with an answer for rank 0.
-    fn spawn(
-        &self,
-        (rank, work): (usize, String),
-        answers: &Sender<Event>,
-        write: impl FnOnce() -> Message<ToRank0> + Send + 'static,
-    ) {
-        let answers = answers.clone();
+        let (own, jobs, answers) = (Arc::clone(self), Arc::clone(jobs), answers.clone());
         self.writers.spawn_fifo(move || {
-            let event = std::panic::catch_unwind(AssertUnwindSafe(write)).map_or_else(
+            let work = unwritten.work();
+            let write = AssertUnwindSafe(|| own.answer(unwritten, &jobs));
+            let event = std::panic::catch_unwind(write).map_or_else(
                 |panic| {
                     let panic = panic_text(panic.as_ref());
                     Event::Broken(BugError::Panic { rank, work, panic })
@@ -121,46 +114,46 @@ impl Files {
         });
     }
 
-    /// Writes its part of some rows. Where it cannot, rank 0 gets them all, and tries and tells it
-    /// itself.
-    fn answer_rows(&self, rows: UnwrittenRows, jobs: &Jobs) -> Message<ToRank0> {
-        let UnwrittenRows { image, band, name, part, bytes, mut times, groups } = rows;
+    /// Writes a result, or its part of some rows. Where it cannot, rank 0 gets all bytes, and tries and
+    /// tells it itself.
+    fn answer(&self, unwritten: Unwritten, jobs: &Jobs) -> Message<ToRank0> {
+        let Unwritten { image, name, bytes, content } = unwritten;
         let began = Instant::now();
-        let written = if self.keeps_parts {
-            part.write(&self.directory.join(name), &bytes)
-        } else {
-            Err(io::ErrorKind::Unsupported.into())
-        };
-        times.write_us += microseconds(began.elapsed());
-        let is_written = written.is_ok();
-        let header = ToRank0::Band { image, band, times, groups, is_written };
-        match written {
-            Ok(edges) => {
-                jobs.buffers().give(bytes);
-                Message::new(header, edges)
+        match content {
+            Content::Image(mut filtered) => {
+                let written = write_beside(&self.directory, &name, &bytes);
+                filtered.times.write_us += microseconds(began.elapsed());
+                let payload = match written.map(|name| name.into_string()) {
+                    Ok(Ok(temporary)) => {
+                        filtered.temporary = Some(temporary);
+                        jobs.buffers().give(bytes);
+                        Vec::new()
+                    }
+                    Ok(Err(_)) | Err(_) => bytes,
+                };
+                Message::new(ToRank0::Image { image, result: ImageResult::Done(filtered) }, payload)
             }
-            Err(error) => {
-                log::debug!("rank 0 is to write band {band} of image {image}: {error}");
-                Message::new(header, jobs.buffers().lend(bytes))
+            Content::Band { band, part, mut times, groups } => {
+                let written = if self.keeps_parts {
+                    part.write(&self.directory.join(name), &bytes)
+                } else {
+                    Err(io::ErrorKind::Unsupported.into())
+                };
+                times.write_us += microseconds(began.elapsed());
+                let is_written = written.is_ok();
+                let header = ToRank0::Band { image, band, times, groups, is_written };
+                match written {
+                    Ok(edges) => {
+                        jobs.buffers().give(bytes);
+                        Message::new(header, edges)
+                    }
+                    Err(error) => {
+                        log::debug!("rank 0 is to write band {band} of image {image}: {error}");
+                        Message::new(header, jobs.buffers().lend(bytes))
+                    }
+                }
             }
         }
-    }
-
-    /// Writes a result. Where it cannot, rank 0 gets its bytes, and tries and tells it itself.
-    fn answer(&self, result: Unwritten, jobs: &Jobs) -> Message<ToRank0> {
-        let Unwritten { image, name, file, mut filtered } = result;
-        let began = Instant::now();
-        let written = write_beside(&self.directory, &name, &file);
-        filtered.times.write_us += microseconds(began.elapsed());
-        let payload = match written.map(|name| name.into_string()) {
-            Ok(Ok(temporary)) => {
-                filtered.temporary = Some(temporary);
-                jobs.buffers().give(file);
-                Vec::new()
-            }
-            Ok(Err(_)) | Err(_) => file,
-        };
-        Message::new(ToRank0::Image { image, result: ImageResult::Done(filtered) }, payload)
     }
 }
 

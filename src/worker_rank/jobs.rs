@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::Event;
 use super::by_rows::{self, Fault, FileJob};
-use super::files::{self, Unwritten, UnwrittenRows};
+use super::files::{self, Content, Unwritten};
 use super::filter::{Locals, filter_rows, filter_with, finish_rows, summarize_rows};
 use super::pool::Load;
 use super::shared_rows::SharedRows;
@@ -162,7 +162,10 @@ impl Jobs {
         let filtered = Filtered { pixels, times, input, bytes, sha256, temporary: None };
         Ok(match place {
             None => answer(ImageResult::Done(filtered), file),
-            Some(name) => Event::Filtered(Unwritten { image, name, file, filtered }),
+            Some(name) => {
+                let content = Content::Image(filtered);
+                Event::Filtered(Unwritten { image, name, bytes: file, content })
+            }
         })
     }
 
@@ -366,8 +369,8 @@ impl Jobs {
             Err(error) => return Event::Answer(band_failed((image, band), &error)),
         };
         if let Some((name, part)) = goal.part {
-            let unwritten = UnwrittenRows { image, band, name, part, bytes, times, groups };
-            return Event::FilteredRows(unwritten);
+            let content = Content::Band { band, part, times, groups };
+            return Event::Filtered(Unwritten { image, name, bytes, content });
         }
         let header = ToRank0::Band { image, band, times, groups, is_written: false };
         Event::Answer(if bytes.capacity() >= length {

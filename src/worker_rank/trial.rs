@@ -9,6 +9,10 @@ use crate::ops::chain::Chain;
 use crate::plan::{ImageShape, Work};
 use crate::transport::message::{RankTimes, microseconds};
 
+/// Pixels of the largest image that is worth the seconds that a trial takes. What a larger one costs is
+/// taken from smaller ones, or from what is expected.
+pub const LARGEST_TRIAL: u64 = 1 << 27;
+
 /// Times that a file is filtered, beside the first: that one waits for memory, and does not count.
 const TURNS: u64 = 3;
 
@@ -51,6 +55,8 @@ pub fn try_out(
             let times = sum.part(TURNS);
             return Ok(Ok(Trial { times, pixels, result_bytes: result.len() }));
         }
+        // As a rank does once a result is written.
+        buffers.give(result);
     }
     unreachable!("the last turn returns")
 }

@@ -300,7 +300,7 @@ fn hue_of_256(plus_and_minus: __m256i, turned: __m256i, low: __m256i, high: __m2
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::Simd;
+    use crate::ops::kernels::every_colour;
 
     #[test]
     fn single_precision_quotients_round_as_exact_ones() {
@@ -317,17 +317,6 @@ mod tests {
 
     #[test]
     fn every_colour_at_every_level() {
-        for blue in 0..=255 {
-            let colours =
-                (0..=255).flat_map(|red| (0..=255).flat_map(move |green| [red, green, blue]));
-            let rgb: Vec<u8> = colours.collect();
-            let mut expected = vec![0; rgb.len()];
-            hsv(&rgb, &mut expected);
-            for simd in Simd::all() {
-                let mut out = vec![0; expected.len()];
-                hsv_row(simd, &rgb, &mut out);
-                assert!(out == expected, "{simd}, blue {blue}");
-            }
-        }
+        every_colour::agree(hsv_row, hsv, 3);
     }
 }
