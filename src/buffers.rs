@@ -22,14 +22,16 @@ impl Buffers {
         Self { free: Mutex::default(), limit }
     }
 
-    /// A buffer of any length and content that has room for about `bytes` bytes, or a new one.
+    /// A buffer of any length and content that has room for about `bytes` bytes, or a new one. Of those
+    /// that suit equally it is the one that was given back last: caches may hold it.
     pub(crate) fn take_any(&self, bytes: usize) -> Vec<u8> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let fitting = bytes..=bytes.saturating_mul(LEAST_USED_PART);
         let best = (0..free.len())
+            .rev()
             .filter(|&index| fitting.contains(&free[index].capacity()))
             .min_by_key(|&index| free[index].capacity());
-        best.map(|index| free.swap_remove(index)).unwrap_or_default()
+        best.map(|index| free.remove(index)).unwrap_or_default()
     }
 
     /// A buffer of any length and content that has room for `bytes` bytes.
@@ -115,6 +117,16 @@ mod tests {
         let (small, again) = (buffers.take(10), buffers.take(500));
         assert_ne!(small.as_ptr(), place);
         assert_eq!(again.as_ptr(), place);
+    }
+
+    #[test]
+    fn what_was_given_back_last_serves_first() {
+        let buffers = Buffers::new(1000);
+        let both = [buffers.take(300), buffers.take(300)];
+        let places = both.each_ref().map(|buffer| buffer.as_ptr());
+        both.into_iter().for_each(|buffer| buffers.give(buffer));
+        let again = [buffers.take(300), buffers.take(300)];
+        assert_eq!(again.map(|buffer| buffer.as_ptr()), [places[1], places[0]]);
     }
 
     #[test]
