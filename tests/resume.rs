@@ -303,6 +303,8 @@ fn kill_again_and_again(job: &Job, output: &str, kills: usize, dice: &mut Dice) 
         let ranks = 1 + usize::try_from(dice.roll(3)).unwrap();
         let mut command = mpirun_command(ranks, job.arguments(output, &flags));
         command.env("OMPI_MCA_odls_base_sigkill_timeout", "0");
+        // So that it is not done before it is killed.
+        command.env("MPIX_FAULT", "slow:30");
         let mut run = start(command);
         let victim = [Victim::Rank0, Victim::OtherRank, Victim::Mpirun]
             [usize::try_from(dice.roll(3)).unwrap()];
