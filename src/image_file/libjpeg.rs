@@ -297,6 +297,20 @@ mod tests {
 
     const SIZE: (usize, usize) = (157, 93);
 
+    /// Numbers that look random and are the same in every test run.
+    struct Dice(u32);
+
+    impl Dice {
+        fn roll(&mut self, sides: usize) -> usize {
+            self.0 = self.0.wrapping_mul(0x01_9660D).wrapping_add(0x3C6E_F35F);
+            (self.0 >> 8) as usize % sides
+        }
+
+        fn byte(&mut self) -> u8 {
+            self.roll(256).to_le_bytes()[0]
+        }
+    }
+
     /// A file of noise, which is as varied as blocks can be, or of little but zeros.
     fn file(
         is_noise: bool,
@@ -304,12 +318,9 @@ mod tests {
         set: impl FnOnce(&mut Compressor) -> turbojpeg::Result<()>,
     ) -> Vec<u8> {
         let (width, height) = SIZE;
-        let mut seed = 1_u32;
+        let mut dice = Dice(1);
         let pixels: Vec<u8> = (0..width * height * 3)
-            .map(|at| {
-                seed = seed.wrapping_mul(0x01_9660D).wrapping_add(0x3C6E_F35F);
-                if is_noise { seed.to_le_bytes()[3] } else { (at / 900).to_le_bytes()[0] }
-            })
+            .map(|at| if is_noise { dice.byte() } else { (at / 900).to_le_bytes()[0] })
             .collect();
         let mut compressor = Compressor::new().unwrap();
         compressor.set_quality(quality).unwrap();
@@ -349,7 +360,7 @@ mod tests {
         taken.1
     }
 
-    /// Files of Huffman codes, by their names, and whether their units can be taken over.
+    /// Files of each kind of codes, by their names, and whether their units can be taken over.
     fn files() -> Vec<(&'static str, Vec<u8>, bool)> {
         let of = Subsamp::Sub2x2;
         vec![
@@ -391,20 +402,15 @@ mod tests {
 
     #[test]
     fn broken_files_become_the_same_rows_and_warnings() {
-        let mut seed = 7_u32;
+        let mut dice = Dice(7);
         for (name, whole, _) in files() {
             for round in 0..150 {
                 let mut file = whole.clone();
-                let mut random = |below: usize| {
-                    seed = seed.wrapping_mul(0x01_9660D).wrapping_add(0x3C6E_F35F);
-                    (seed >> 8) as usize % below
-                };
-                let data = 640 + random(file.len() - 640);
+                let data = 640 + dice.roll(file.len() - 640);
                 match round % 3 {
-                    0 => file[data] = random(256).to_le_bytes()[0],
-                    1 => {
-                        file[data - 2..data].copy_from_slice(&[255, [0xC4, 0xD3, 0xD9][random(3)]])
-                    }
+                    0 => file[data] = dice.byte(),
+                    1 => file[data - 2..data]
+                        .copy_from_slice(&[255, [0xC4, 0xD3, 0xD9][dice.roll(3)]]),
                     _ => file.truncate(data),
                 }
                 assert_is_the_same(&file, 1, &format!("{name}, round {round}"));

@@ -25,7 +25,7 @@ const ZIGZAG: [u8; 64] = {
         places[nth] = row * 8 + column;
         let is_upwards = (row + column) % 2 == 0;
         match (is_upwards, row, column) {
-            (true, _, 7) | (false, 1..7, 0) | (false, 0, 0) => row += 1,
+            (true, _, 7) | (false, 0..7, 0) => row += 1,
             (true, 0, _) | (false, 7, _) => column += 1,
             (true, ..) => (row, column) = (row - 1, column + 1),
             (false, ..) => (row, column) = (row + 1, column - 1),
@@ -69,7 +69,7 @@ type Lengths = [u32; LONGEST as usize + 1];
 impl Codes {
     pub(in crate::image_file) fn new(counts: &Counts, symbols: &Symbols) -> Self {
         let mut short = [(0, 0); LOOKUPS];
-        let (mut ends, mut offsets) = ([0; 17], [0; 17]);
+        let (mut ends, mut offsets): (Lengths, Lengths) = Default::default();
         let (mut code, mut nth) = (0_u32, 0_u32);
         for (length, &count) in (0_u8..).zip(counts).skip(1) {
             let end = code + u32::from(count);
