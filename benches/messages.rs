@@ -71,6 +71,7 @@ fn echo(link: &mut RankLink<AtRank0>, queue: &Receiver<AtRank>) {
             band: 2,
             times: RankTimes::default(),
             groups: GroupHashes::default(),
+            made: GroupHashes::default(),
             is_written: false,
         };
         link.send(Message::new(header, message.payload)).expect("a header");

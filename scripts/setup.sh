@@ -15,6 +15,8 @@ as_root() {
 packages=(openmpi-bin libopenmpi-dev libclang1-14 libclang-common-14-dev gcc g++ libc6-dev make cmake nasm)
 if [ "${1:-}" = --tests ]; then
   packages+=(python3 python3-venv procps mount util-linux)
+  # Reads the manifest of results with BLAKE3 hashes.
+  packages+=(b3sum)
   # Clocks that are set back (faketime), disks that fail (mkfs.ext4).
   packages+=(faketime e2fsprogs)
   # scripts/testhosts.sh; libwrap0 is what sshd needs beyond what openssh-client does.

@@ -1,14 +1,17 @@
 //! Hashes: of an input's content, of settings, of an output.
 
 mod groups;
+mod output;
+mod subtrees;
 
 use std::fmt;
 use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 pub use self::groups::{GroupHashes, GroupJoiner, groups_within};
+pub use self::output::{Checksum, OutputHash, OutputHasher};
+pub use self::subtrees::GROUP_BYTES;
 
 /// BLAKE3 hash of an input's content, shown in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,35 +48,6 @@ impl SettingsHash {
     }
 }
 
-/// SHA-256 of an output file, as `sha256sum` shows it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct OutputHash(#[serde(with = "as_bytes")] pub [u8; 32]);
-
-impl OutputHash {
-    /// The hash of `content`.
-    #[must_use]
-    pub fn of(content: &[u8]) -> Self {
-        Self(Sha256::digest(content).into())
-    }
-}
-
-/// Makes an [`OutputHash`] of content that comes piece by piece.
-#[derive(Clone, Debug, Default)]
-pub struct OutputHasher(Sha256);
-
-impl OutputHasher {
-    /// Takes the next bytes.
-    pub fn add(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The hash of all of them.
-    #[must_use]
-    pub fn end(self) -> OutputHash {
-        OutputHash(self.0.finalize().into())
-    }
-}
-
 fn write_hex(bytes: &[u8; 32], out: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
 }
@@ -93,7 +67,7 @@ macro_rules! shown_in_hexadecimal {
         }
     )*};
 }
-shown_in_hexadecimal!(ContentHash, SettingsHash, OutputHash);
+shown_in_hexadecimal!(ContentHash, SettingsHash);
 
 /// 32 bytes in one piece; serde's own way is one by one.
 mod as_bytes {
@@ -116,17 +90,9 @@ mod tests {
     #[test]
     fn hashes_are_the_published_ones() {
         assert_eq!(
-            OutputHash::of(b"abc").to_string(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-        assert_eq!(
             ContentHash::of(b"").to_string(),
             "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
         );
-        let mut hasher = OutputHasher::default();
-        hasher.add(b"a");
-        hasher.add(b"bc");
-        assert_eq!(hasher.end(), OutputHash::of(b"abc"));
         assert_eq!(ContentHash::of_all(&b"abc"[..]).unwrap(), (ContentHash::of(b"abc"), 3));
         assert_ne!(SettingsHash::of("gray"), SettingsHash::of("gray "));
     }

@@ -10,8 +10,11 @@ use clap::Parser;
 pub use launch::LaunchSettings;
 pub use planning::PlanSettings;
 
-use crate::cli::{Cli, Command, Distribute, LimitArgs, OutputFormat, RunArgs, SharedFs};
+use crate::cli::{
+    ChecksumKind, Cli, Command, Distribute, LimitArgs, OutputFormat, RunArgs, SharedFs,
+};
 use crate::error::UsageError;
+use crate::hash::Checksum;
 use crate::image_file::{DecodeOptions, Format, Limits};
 use crate::journal::{LAUNCH_VARIABLE, LaunchId};
 use crate::ops::OpSpec;
@@ -97,6 +100,8 @@ pub struct RunSettings {
     pub strip: bool,
     /// How to read.
     pub decode: DecodeOptions,
+    /// What results are hashed with.
+    pub checksum: Checksum,
     /// How images are shared out.
     pub distribution: Distribution,
     /// Whether ranks read and write whole images themselves.
@@ -156,6 +161,10 @@ impl RunSettings {
             format: args.format.map(format_of),
             quality: args.quality,
             strip: args.strip,
+            checksum: match args.checksum {
+                ChecksumKind::Sha256 => Checksum::Sha256,
+                ChecksumKind::Blake3 => Checksum::Blake3,
+            },
             decode: DecodeOptions { limits, depth_8: args.depth == Some(8), strip: args.strip },
             distribution: match args.distribute {
                 Distribute::Auto => Distribution::Auto,

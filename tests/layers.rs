@@ -21,8 +21,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("simd", &[]),
     ("ops", &["simd", "band", "error"]),
     ("image_file", &["simd", "band", "error"]),
-    ("settings", &["cli", "ops", "image_file", "journal", "error"]),
-    ("plan", &["ops", "settings", "image_file", "error"]),
+    ("settings", &["cli", "ops", "image_file", "journal", "hash", "error"]),
+    ("plan", &["ops", "settings", "image_file", "hash", "error"]),
     ("transport", &["band", "buffers", "plan", "image_file", "hash", "path_bytes", "error"]),
     ("host", &["plan", "error"]),
     (
@@ -40,7 +40,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
-    ("source", &["settings", "image_file", "error"]),
+    ("source", &["settings", "image_file", "hash", "error"]),
     (
         "rank0",
         &[

@@ -17,7 +17,7 @@ use clap::Parser;
 use launch::{assert_same, files};
 use mpix::cli::{Cli, Command};
 use mpix::error::Error;
-use mpix::journal::{ContentHash, OutputHash};
+use mpix::journal::{Checksum, ContentHash, OutputHash};
 use mpix::plan::Job;
 use mpix::rank0::{self, Desk};
 use mpix::settings::RunSettings;
@@ -167,7 +167,8 @@ impl Place {
             let done = found.done(&self.path("in").join(&name)).unwrap();
             assert_eq!(done.input.content, ContentHash::of(&bytes), "{name:?}");
             let result = &expected[&done.output];
-            assert_eq!(done.output_sha256, OutputHash::of(result), "{name:?}");
+            let checksum = done.output_hash.checksum();
+            assert_eq!(done.output_hash, OutputHash::of(checksum, result), "{name:?}");
         }
     }
 }
@@ -178,6 +179,7 @@ const HEIGHT: usize = 331;
 /// A band of so many rows has whole pages, whatever its channels, and one of so few none.
 const HIGH: &str = "--band-rows=200";
 const LOW: &str = "--band-rows=7";
+const BLAKE3: &str = "--checksum=blake3";
 
 #[test]
 fn the_same_bytes_and_hashes_by_any_number_of_ranks() {
@@ -209,12 +211,17 @@ fn the_same_bytes_and_hashes_by_any_number_of_ranks() {
             let flags = [chain, &[format]].concat();
             let expected = place.expected(&flags);
             for ranks in 1..=4 {
-                for height in [LOW, HIGH] {
+                for (height, checksum) in
+                    [(LOW, Checksum::Blake3), (HIGH, Checksum::Blake3), (HIGH, Checksum::Sha256)]
+                {
                     let output = place.path("out");
-                    let flags = [&flags[..], &[height, "--shared-fs=yes"]].concat();
+                    let flag = format!("--checksum={checksum:?}").to_lowercase();
+                    let flags = [&flags[..], &[height, &flag, "--shared-fs=yes"]].concat();
                     let (code, said) = run(ranks, (&flags, &place.path("in"), &output), nothing());
                     assert_eq!(code, 0, "{flags:?}");
                     place.assert_done(&expected, &output);
+                    let state = mpix::journal::read(&output).unwrap();
+                    assert!(state.all_done().all(|done| done.output_hash.checksum() == checksum));
                     let [_, named, not_seen, written, _] = said.counts();
                     assert!(named > 0 && not_seen == 0, "{said:?}");
                     let writes = ranks > 1 && height == HIGH && format != "--format=png";
@@ -335,7 +342,7 @@ fn rank_0_writes_what_a_rank_cannot() {
                     place.name.clone_from(&name);
                 }
             });
-            let flags = [op, format, "--band-rows=200"];
+            let flags = [op, format, "--band-rows=200", BLAKE3];
             let (code, said) = run(2, (&flags, &place.path("in"), &output), meddle);
             assert_eq!(code, 0);
             place.assert_done(&expected, &output);

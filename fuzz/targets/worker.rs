@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use mpix::error::{BugError, Error};
+use mpix::hash::Checksum;
 use mpix::image_file::{DecodeOptions, Limits};
 use mpix::ops::Chain;
 use mpix::plan::Work;
@@ -122,6 +123,7 @@ fn first_work() -> Work {
         },
         quality: 95,
         strip: false,
+        checksum: Checksum::Blake3,
         threads: 1,
         silence_seconds: 30,
         kept_buffers: 1 << 20,

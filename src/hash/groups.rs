@@ -1,7 +1,6 @@
 //! The hash of a content whose parts are hashed by many, in any order.
 //!
-//! BLAKE3 is a tree. Content is cut into groups of a size that makes each a subtree; whoever has the
-//! bytes of a group hashes it, and whoever knows all groups joins them.
+//! Whoever has the bytes of a group hashes it, and whoever knows all groups joins them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,19 +9,14 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 use serde::{Deserialize, Serialize};
 
 use super::ContentHash;
-
-/// Bytes of a group; the last has fewer. A power of two of BLAKE3's chunks, or groups were no subtrees.
-/// Who hashes the groups that begin in its bytes reads this many behind them at the most, and tells 32
-/// bytes for each.
-const GROUP_BYTES: u64 = 1 << 16;
+use super::subtrees::{GROUP, GROUP_BYTES, Subtrees, hash_of_group};
 
 /// Hashes of groups that follow each other.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GroupHashes(Vec<[u8; 32]>);
+pub struct GroupHashes(pub(super) Vec<[u8; 32]>);
 
 impl fmt::Debug for GroupHashes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,6 +31,13 @@ pub fn groups_within(bytes: &Range<u64>) -> Range<u64> {
 }
 
 impl GroupHashes {
+    /// Those of `content`, which is whole groups from number `first` on, of several.
+    #[must_use]
+    pub fn of(first: u64, content: &[u8]) -> Self {
+        let groups = (first..).zip(content.chunks(GROUP));
+        Self(groups.map(|(group, bytes)| hash_of_group(bytes, group * GROUP_BYTES)).collect())
+    }
+
     /// Those of `groups` of a file of `file_bytes` bytes. The bytes from `held.0` on are in `held.1`;
     /// the others are read.
     ///
@@ -58,7 +59,11 @@ impl GroupHashes {
                     &unheld
                 }
             };
-            Ok(hash_of_group(content, start, file_bytes))
+            Ok(if file_bytes <= GROUP_BYTES {
+                ContentHash::of(content).0 // the only one
+            } else {
+                hash_of_group(content, start)
+            })
         };
         groups.map(hash).collect::<io::Result<Vec<_>>>().map(Self)
     }
@@ -101,32 +106,20 @@ fn fill(
     file.read_exact_at(behind, middle.end)
 }
 
-/// The hash of a group whose first byte is at `start`; the only one is hashed as all of the content.
-fn hash_of_group(group: &[u8], start: u64, content_bytes: u64) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    if content_bytes <= GROUP_BYTES {
-        return *hasher.update(group).finalize().as_bytes();
-    }
-    hasher.set_input_offset(start).update(group).finalize_non_root()
-}
-
 /// Joins the groups of a content to its hash.
 #[derive(Debug)]
 pub struct GroupJoiner {
     content_bytes: u64,
-    /// The group that is joined next, and those behind it that have come.
-    next: u64,
+    subtrees: Subtrees,
+    /// Groups behind the next one that have come.
     waiting: BTreeMap<u64, GroupHashes>,
-    /// Subtrees of the groups so far, each smaller than the one before. Two of one size are joined when
-    /// another group comes: they may be the root.
-    subtrees: Vec<[u8; 32]>,
 }
 
 impl GroupJoiner {
     /// A joiner of the groups of `content_bytes` bytes.
     #[must_use]
     pub fn new(content_bytes: u64) -> Self {
-        Self { content_bytes, next: 0, waiting: BTreeMap::new(), subtrees: Vec::new() }
+        Self { content_bytes, subtrees: Subtrees::default(), waiting: BTreeMap::new() }
     }
 
     /// Takes groups, the first of which is number `first`.
@@ -134,54 +127,23 @@ impl GroupJoiner {
         if groups.count() > 0 {
             self.waiting.insert(first, groups);
         }
-        while let Some(GroupHashes(groups)) = self.waiting.remove(&self.next) {
-            for group in groups {
-                self.push(group);
-            }
-        }
-    }
-
-    fn push(&mut self, group: [u8; 32]) {
-        // As many subtrees as the number of groups has bits that are set.
-        while self.subtrees.len() > self.next.count_ones() as usize {
-            self.join_last(merge_non_root);
-        }
-        self.subtrees.push(group);
-        self.next += 1;
-    }
-
-    fn join_last(&mut self, merge: impl Fn(&[u8; 32], &[u8; 32]) -> [u8; 32]) {
-        if let [.., left, right] = &self.subtrees[..] {
-            let joined = merge(left, right);
-            self.subtrees.truncate(self.subtrees.len() - 2);
-            self.subtrees.push(joined);
+        while let Some(GroupHashes(groups)) = self.waiting.remove(&self.subtrees.groups()) {
+            groups.into_iter().for_each(|group| self.subtrees.push(group));
         }
     }
 
     /// The hash. None: groups are missing.
     #[must_use]
-    pub fn end(mut self) -> Option<ContentHash> {
+    pub fn end(self) -> Option<ContentHash> {
         let groups = groups_within(&(0..self.content_bytes)).end;
         if groups == 0 {
             return Some(ContentHash::of(b""));
         }
-        if self.next != groups || !self.waiting.is_empty() {
+        if self.subtrees.groups() != groups || !self.waiting.is_empty() {
             return None;
         }
-        while self.subtrees.len() > 2 {
-            self.join_last(merge_non_root);
-        }
-        self.join_last(merge_root);
-        self.subtrees.pop().map(ContentHash)
+        self.subtrees.end().map(ContentHash)
     }
-}
-
-fn merge_non_root(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    merge_subtrees_non_root(left, right, Mode::Hash)
-}
-
-fn merge_root(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    *merge_subtrees_root(left, right, Mode::Hash).as_bytes()
 }
 
 #[cfg(test)]
@@ -189,8 +151,6 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-
-    const GROUP: usize = 1 << 16;
 
     fn content(length: usize) -> Vec<u8> {
         (0..length).map(|index| (index * index / 7 + index / 251).to_le_bytes()[0]).collect()

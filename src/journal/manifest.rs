@@ -1,43 +1,56 @@
-//! The manifest that `sha256sum -c` reads, and reading every output again.
+//! The manifests that `sha256sum -c` and `b3sum -c` read, and reading every output again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
 use super::error::JournalError;
 use super::record::Done;
 use super::state::State;
 use super::{DIRECTORY, directory_of, durable, make_directory};
-use crate::hash::OutputHash;
+use crate::hash::{Checksum, OutputHash};
 
-/// Name of the manifest in `OUT/.mpix/`.
-pub const NAME: &str = "SHA256SUMS";
 /// Start of the names of outputs that are being written.
 const TEMPORARY_PREFIX: &[u8] = b".mpix-";
-/// Bytes read at once.
-const PIECE: usize = 1 << 17;
 
-/// Writes `OUT/.mpix/SHA256SUMS` for the outputs in `state`, sorted by name. In `OUT`,
-/// `sha256sum -c .mpix/SHA256SUMS` checks them. Returns its path.
+/// Name of the manifest of results with such hashes, in `OUT/.mpix/`.
+#[must_use]
+pub fn name(checksum: Checksum) -> &'static str {
+    match checksum {
+        Checksum::Sha256 => "SHA256SUMS",
+        Checksum::Blake3 => "B3SUMS",
+    }
+}
+
+/// Writes `OUT/.mpix/SHA256SUMS` and `OUT/.mpix/B3SUMS` for the outputs in `state` that were hashed so,
+/// sorted by name; one that would be empty is not there. In `OUT`, `sha256sum -c .mpix/SHA256SUMS` and
+/// `b3sum -c .mpix/B3SUMS` check them.
 ///
 /// # Errors
 /// When the system refuses; the manifest is then as it was.
-pub fn write(output: &Path, state: &State) -> Result<PathBuf, JournalError> {
+pub fn write(output: &Path, state: &State) -> Result<(), JournalError> {
     make_directory(output)?;
-    let path = directory_of(output).join(NAME);
     let sorted = by_output(state);
-    durable::write_successor(&path, |out| {
-        sorted.iter().try_for_each(|(name, done)| out.write_all(&line(name, &done.output_sha256)))
+    [Checksum::Sha256, Checksum::Blake3].into_iter().try_for_each(|checksum| {
+        let path = directory_of(output).join(name(checksum));
+        let mut listed = sorted
+            .iter()
+            .filter(|(_, done)| done.output_hash.checksum() == checksum)
+            .map(|(name, done)| line(name, &done.output_hash))
+            .peekable();
+        if listed.peek().is_none() {
+            durable::remove(&path)
+        } else {
+            durable::write_successor(&path, |out| listed.try_for_each(|line| out.write_all(&line)))
+                .and_then(|()| durable::put_in_place(&path))
+        }
+        .map_err(JournalError::io("write the manifest", &path))
     })
-    .and_then(|()| durable::put_in_place(&path))
-    .map_err(JournalError::io("write the manifest", &path))?;
-    Ok(path)
 }
 
 /// What reading every output again has shown. Paths are below the output directory, sorted.
@@ -128,24 +141,15 @@ fn check(path: &Path, done: &Done) -> io::Result<Found> {
     match fs::metadata(path) {
         // A pipe would keep the reader waiting.
         Ok(file) if !file.is_file() || file.len() != done.output_bytes => Ok(Found::Changed),
-        Ok(_) if hash_of(path)? == done.output_sha256 => Ok(Found::AsWritten),
+        Ok(_)
+            if OutputHash::of_all(done.output_hash.checksum(), File::open(path)?)?
+                == done.output_hash =>
+        {
+            Ok(Found::AsWritten)
+        }
         Ok(_) => Ok(Found::Changed),
         Err(error) if missing(&error) => Ok(Found::Missing),
         Err(error) => Err(error),
-    }
-}
-
-fn hash_of(path: &Path) -> io::Result<OutputHash> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok(OutputHash(hasher.finalize().into())),
-            Ok(bytes) => hasher.update(&piece[..bytes]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

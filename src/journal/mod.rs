@@ -37,7 +37,7 @@ mod state;
 
 use std::path::{Path, PathBuf};
 
-pub use crate::hash::{ContentHash, OutputHash, SettingsHash};
+pub use crate::hash::{Checksum, ContentHash, OutputHash, SettingsHash};
 pub use append::{Journal, Syncer};
 pub use error::{JournalError, LeaseError};
 pub use frame::{MOST_PAYLOAD, VERSION};

@@ -86,7 +86,7 @@ pub struct Done {
     /// Its length in bytes.
     pub output_bytes: u64,
     /// Its hash.
-    pub output_sha256: OutputHash,
+    pub output_hash: OutputHash,
     /// How it was made.
     pub settings: SettingsHash,
     /// Pixels of the image.

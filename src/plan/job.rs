@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::UsageError;
+use crate::hash::Checksum;
 use crate::image_file::{self, DecodeOptions, EncodeOptions, Format, Header, Pieces};
 use crate::ops::OpSpec;
 use crate::ops::Simd;
@@ -37,6 +38,7 @@ impl Job {
             decode: settings.decode,
             quality: settings.quality,
             strip: settings.strip,
+            checksum: settings.checksum,
             threads: 1,
             kept_buffers: 0,
             silence_seconds: silence_seconds(settings.stall_timeout),
@@ -92,6 +94,8 @@ pub struct Work {
     pub quality: u8,
     /// Whether metadata is dropped.
     pub strip: bool,
+    /// What results are hashed with.
+    pub checksum: Checksum,
     /// Threads that this rank filters with.
     pub threads: usize,
     /// Bytes of buffers that this rank may keep for its next images.

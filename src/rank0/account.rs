@@ -38,7 +38,7 @@ pub struct Written {
     /// Bytes of the result.
     pub bytes: u64,
     /// Their hash.
-    pub sha256: OutputHash,
+    pub hash: OutputHash,
     /// How long rank 0 encoded it.
     pub encode: Duration,
     /// How long rank 0 hashed it, wrote it, and made it to last.
@@ -255,7 +255,7 @@ impl Account {
             input,
             output: entry.output.clone(),
             output_bytes: written.bytes,
-            output_sha256: written.sha256,
+            output_hash: written.hash,
             settings: self.settings,
             pixels: written.pixels,
             micros: u64::try_from(file.given.elapsed().as_micros()).unwrap_or(u64::MAX),

@@ -27,7 +27,7 @@ pub(crate) use self::source::{Ended, FilePart, Opened, Order, Source};
 use super::budget::Permit;
 use super::reading::Reading;
 use crate::error::BugError;
-use crate::hash::GroupHashes;
+use crate::hash::{Checksum, GroupHashes};
 use crate::image_file::{EncodeOptions, Pieces};
 use crate::ops::chain::Round;
 use crate::plan::{Flow, ImageShape, Piece, flows};
@@ -74,11 +74,11 @@ pub(crate) struct BandImage {
 /// Where the rows of a result go.
 #[derive(Debug)]
 enum Target {
-    /// To the sink, which joins them.
+    /// Behind each other, in a file that the sink joins.
     Sink,
     /// To their places in a file that the sink is about to begin.
     Awaited,
-    /// To their places.
+    /// To their places in this file, by the sink or by ranks.
     Place(OutputPlace),
 }
 
@@ -88,6 +88,8 @@ pub(crate) struct BandMade {
     /// Its rows, or what they are encoded to; only edges, if the rest is written.
     pub(crate) bytes: Bytes,
     pub(crate) is_written: bool,
+    /// Hashes of groups of the result.
+    pub(crate) made: GroupHashes,
     pub(crate) told: BandTold,
 }
 
@@ -158,7 +160,7 @@ impl BandImage {
         let has_places =
             self.pieces.as_ref().is_some_and(|pieces| pieces.place(height, 0).is_some());
         let is_shared = has_places && self.writers.contains(&true);
-        if is_shared {
+        if has_places {
             self.target = Target::Awaited;
         }
         let input = match opened.place.clone() {
@@ -286,7 +288,8 @@ impl BandImage {
             Target::Place(place) if self.writers.get(rank) == Some(&true) => {
                 BandResult::Place(format, place.clone())
             }
-            Target::Sink | Target::Awaited | Target::Place(_) => BandResult::Pieces(format),
+            Target::Place(place) => BandResult::Pieces(format, Some(place.rows_from)),
+            Target::Sink | Target::Awaited => BandResult::Pieces(format, None),
         }
     }
 
@@ -360,7 +363,7 @@ impl BandImage {
     pub(crate) fn take_band(
         &mut self,
         (from, band): (usize, usize),
-        BandMade { bytes, is_written, told }: BandMade,
+        BandMade { bytes, is_written, made, told }: BandMade,
     ) -> Result<(Freed, u64), BugError> {
         self.take_told((from, band), told)?;
         let is_last = self.is_last_round();
@@ -369,15 +372,15 @@ impl BandImage {
         let (width, _, channels) = state.output_shape();
         let (stride, pixels) = (width * channels, width as u64 * rows.len() as u64);
         let is_back = state.is_back();
-        let made = self.made(from, &rows, (bytes, is_written))?;
+        let made = self.made(from, &rows, (bytes, is_written, made))?;
         if is_last {
             self.is_joined = is_back;
             // A sink that has ended has said why.
             let _ = self.to_sink.send(ToSink::Band(band, made));
             self.finish();
-        } else if let Made::Bytes(made) = made {
+        } else {
             self.round_for(from)?.0.landed();
-            self.joined[rows.start * stride..rows.end * stride].copy_from_slice(&made);
+            self.joined[rows.start * stride..rows.end * stride].copy_from_slice(&made.bytes);
             self.go_on();
         }
         Ok((freed, pixels))
@@ -388,37 +391,41 @@ impl BandImage {
         &self,
         from: usize,
         rows: &Range<usize>,
-        (bytes, is_written): (Bytes, bool),
+        (bytes, is_written, groups): (Bytes, bool, GroupHashes),
     ) -> Result<Made, BugError> {
         let fault = |what| BugError::Message { from, what };
+        let result = self.result_at(from);
         let place = |first| {
             let pieces = self.pieces.as_ref()?;
             Some(pieces.place(rows.start, first)?..pieces.place(rows.end, first)?)
         };
-        let mut written = None;
-        let length: Option<u64> = match self.result_at(from) {
-            BandResult::Place(_, OutputPlace { rows_from, .. }) if is_written => {
-                written = place(rows_from).and_then(SharedPart::of);
-                written.as_ref().map(|part| part.edges().iter().sum())
-            }
-            BandResult::Rows => {
+        let part = match &result {
+            BandResult::Pieces(_, Some(from)) => place(*from).and_then(SharedPart::of),
+            BandResult::Place(_, output) => place(output.rows_from).and_then(SharedPart::of),
+            BandResult::Rows | BandResult::Pieces(_, None) => None,
+        };
+        let length: Option<u64> = match (&result, &part) {
+            (BandResult::Place(..), Some(part)) if is_written => Some(part.edges().iter().sum()),
+            _ if is_written => return Err(fault("it has written what it was not to write")),
+            (BandResult::Rows, _) => {
                 let row = self.round.as_ref().map_or(0, RoundState::output_row_bytes);
                 Some(row as u64 * rows.len() as u64)
             }
-            BandResult::Pieces(_) | BandResult::Place(..) => {
+            (BandResult::Pieces(..) | BandResult::Place(..), _) => {
                 place(0).map(|place| place.end - place.start)
             }
         };
-        if is_written && written.is_none() {
-            return Err(fault("it has written what it was not to write"));
-        }
         if length.is_some_and(|length| length != bytes.len() as u64) {
             return Err(fault("it brings another number of rows than asked for"));
         }
-        Ok(match written {
-            Some(part) => Made::Written(part, bytes),
-            None => Made::Bytes(bytes),
-        })
+        let expected = match self.reading.job.work.checksum {
+            Checksum::Blake3 => part.as_ref().map_or(0, SharedPart::groups),
+            Checksum::Sha256 => 0,
+        };
+        if groups.count() as u64 != expected {
+            return Err(fault("it tells hashes of other groups than asked for"));
+        }
+        Ok(Made { bytes, part: part.map(|part| (part, groups)), is_written })
     }
 
     /// Asks for more rows, or starts the next round if all rows of this one are there.

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::hash::{GROUP_BYTES, GroupHashes};
+
 /// Bytes that are read back at a time.
 const READ_BYTES: u64 = 1 << 18;
 
@@ -21,8 +23,8 @@ pub struct SharedPart {
 impl SharedPart {
     /// Where a part begins and ends. Over NFS a host may write back a whole page of which it has changed
     /// a part, and undo what another has written to the rest: no two may write to one page. The largest
-    /// pages that Linux has are of 64 KiB.
-    pub const ALIGNMENT: u64 = 64 << 10;
+    /// pages that Linux has are of 64 KiB. So are the groups that BLAKE3 hashes are joined of.
+    pub const ALIGNMENT: u64 = GROUP_BYTES;
 
     /// The part of `bytes`. None: they have none, only edges.
     #[must_use]
@@ -44,19 +46,38 @@ impl SharedPart {
         self.own.end - self.own.start
     }
 
-    /// Writes it to a file that is there, and makes it last: who opens the file afterwards, on whatever
-    /// host, finds it. `content` are all the bytes that it is a part of. Returns its edges.
-    ///
-    /// # Errors
-    /// When it cannot be written.
+    /// What of `content`, all the bytes that it is a part of, stands before it, is it, and stands behind it.
     ///
     /// # Panics
     /// When `content` has another length.
-    pub fn write(&self, path: &Path, content: &[u8]) -> io::Result<Vec<u8>> {
+    #[must_use]
+    pub fn split<'c>(&self, content: &'c [u8]) -> [&'c [u8]; 3] {
         assert_eq!(content.len() as u64, self.bytes.end - self.bytes.start, "other bytes");
         let [above, below] = self.edges().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         let (head, rest) = content.split_at(above);
         let (own, tail) = rest.split_at(rest.len() - below);
+        [head, own, tail]
+    }
+
+    /// The hashes of its groups, which are its pages. `content` as for [`Self::split`].
+    #[must_use]
+    pub fn hashes(&self, content: &[u8]) -> GroupHashes {
+        GroupHashes::of(self.own.start / GROUP_BYTES, self.split(content)[1])
+    }
+
+    /// How many groups it has.
+    #[must_use]
+    pub fn groups(&self) -> u64 {
+        self.length() / GROUP_BYTES
+    }
+
+    /// Writes it to a file that is there, and makes it last: who opens the file afterwards, on whatever
+    /// host, finds it. `content` as for [`Self::split`]. Returns its edges.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path, content: &[u8]) -> io::Result<Vec<u8>> {
+        let [head, own, tail] = self.split(content);
         // It is not made where it is gone: then nobody wants it any more.
         let file = File::options().write(true).open(path)?;
         file.write_all_at(own, self.own.start)?;

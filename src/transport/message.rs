@@ -93,8 +93,9 @@ pub struct InputPlace {
 pub enum BandResult {
     /// They come back.
     Rows,
-    /// They are encoded as pieces of a file of this format, which come back.
-    Pieces(Format),
+    /// They are encoded as pieces of a file of this format, which come back. Where the first row of the
+    /// image begins in that file, if the others follow it.
+    Pieces(Format, Option<u64>),
     /// The rank writes these pieces to a file that it sees, but for the edges that are rank 0's to
     /// write. These come back, or all where it has none to write or cannot.
     Place(Format, OutputPlace),
@@ -289,7 +290,7 @@ pub struct Filtered {
     /// Length of the result in bytes.
     pub bytes: u64,
     /// Its hash.
-    pub sha256: OutputHash,
+    pub hash: OutputHash,
     /// The name of the file that the result is in, beside its place. None: it is the payload.
     pub temporary: Option<String>,
 }
@@ -378,6 +379,9 @@ pub enum ToRank0 {
         /// Hashes of the groups of the input that begin in the band's rows, if the rank has read them,
         /// and has not told them before.
         groups: GroupHashes,
+        /// Hashes of the groups of the result that are whole in these rows, if its hash is made of such
+        /// and they have places in it.
+        made: GroupHashes,
         /// Whether the rank has written its part of them: only the edges are in the payload.
         is_written: bool,
     },
@@ -406,7 +410,7 @@ pub enum ToRank0 {
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"mpix");
-const VERSION: u16 = 6;
+const VERSION: u16 = 7;
 
 #[derive(Serialize, Deserialize)]
 struct Frame<H> {

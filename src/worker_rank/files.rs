@@ -50,7 +50,7 @@ pub(super) enum Content {
     /// All of a result.
     Image(Filtered),
     /// Rows of one, encoded, of which a part is written.
-    Band { band: usize, part: SharedPart, times: RankTimes, groups: GroupHashes },
+    Band { band: usize, part: SharedPart, times: RankTimes, groups: GroupHashes, made: GroupHashes },
 }
 
 impl Unwritten {
@@ -133,7 +133,7 @@ impl Files {
                 };
                 Message::new(ToRank0::Image { image, result: ImageResult::Done(filtered) }, payload)
             }
-            Content::Band { band, part, mut times, groups } => {
+            Content::Band { band, part, mut times, groups, made } => {
                 let written = if self.keeps_parts {
                     part.write(&self.directory.join(name), &bytes)
                 } else {
@@ -141,7 +141,7 @@ impl Files {
                 };
                 times.write_us += microseconds(began.elapsed());
                 let is_written = written.is_ok();
-                let header = ToRank0::Band { image, band, times, groups, is_written };
+                let header = ToRank0::Band { image, band, times, groups, made, is_written };
                 match written {
                     Ok(edges) => {
                         jobs.buffers().give(bytes);

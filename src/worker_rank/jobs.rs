@@ -15,7 +15,7 @@ use super::shared_rows::SharedRows;
 use crate::band::{Band, BandMut};
 use crate::buffers::Buffers;
 use crate::error::{BugError, ImageError, UsageError, with_causes};
-use crate::hash::{ContentHash, GroupHashes, OutputHash};
+use crate::hash::{Checksum, ContentHash, GroupHashes, OutputHash};
 use crate::image_file::{self, EncodeOptions, Format, Pieces, Reader};
 use crate::ops::chain::{Chain, Round};
 use crate::plan::{Work, is_spread};
@@ -67,8 +67,10 @@ struct Told {
 struct Goal {
     /// What they are encoded in, if they are to be.
     pieces: Option<Pieces>,
-    /// The file, below the output directory, of which the rank writes a part.
-    part: Option<(PathBuf, SharedPart)>,
+    /// Their places in the result, if they have whole pages of it.
+    part: Option<SharedPart>,
+    /// The file, below the output directory, to which the rank writes that part.
+    file: Option<PathBuf>,
 }
 
 /// A file made of another: its pixels, how long it took, and its bytes.
@@ -157,9 +159,10 @@ impl Jobs {
             }
         };
         watch.lap();
-        let (bytes, sha256) = (file.len() as u64, OutputHash::of(&file));
+        let bytes = file.len() as u64;
+        let hash = OutputHash::of(self.work.checksum, &file);
         let times = RankTimes { read_us, write_us: watch.lap(), ..times };
-        let filtered = Filtered { pixels, times, input, bytes, sha256, temporary: None };
+        let filtered = Filtered { pixels, times, input, bytes, hash, temporary: None };
         Ok(match place {
             None => answer(ImageResult::Done(filtered), file),
             Some(name) => {
@@ -227,9 +230,11 @@ impl Jobs {
     fn goal_of(&self, band: &BandHeader, round: &Round) -> Result<Goal, BugError> {
         let fault = |what| BugError::Message { from: 0, what };
         let (format, place) = match &band.result {
-            BandResult::Rows => return Ok(Goal { pieces: None, part: None }),
-            BandResult::Pieces(format) => (*format, None),
-            BandResult::Place(format, place) => (*format, Some(place)),
+            BandResult::Rows => return Ok(Goal { pieces: None, part: None, file: None }),
+            BandResult::Pieces(format, rows_from) => (*format, rows_from.map(|from| (from, None))),
+            BandResult::Place(format, OutputPlace { name, rows_from }) => {
+                (*format, Some((*rows_from, Some(name.clone()))))
+            }
         };
         let shape = (band.width, band.height, round.output_channels(band.channels));
         let pieces = Pieces::new(shape, &self.work.encode_options(format))
@@ -239,14 +244,13 @@ impl Jobs {
         if !is_whole(start) || !is_whole(end) {
             return Err(fault("its rows are no whole pieces"));
         }
-        let Some(OutputPlace { name, rows_from }) = place else {
-            return Ok(Goal { pieces: Some(pieces), part: None });
+        let Some((rows_from, file)) = place else {
+            return Ok(Goal { pieces: Some(pieces), part: None, file: None });
         };
-        let place = |row| {
-            pieces.place(row, *rows_from).ok_or(fault("its rows have no place in the result"))
-        };
+        let place =
+            |row| pieces.place(row, rows_from).ok_or(fault("its rows have no place in the result"));
         let part = SharedPart::of(place(start)?..place(end)?);
-        Ok(Goal { part: part.map(|part| (name.clone(), part)), pieces: Some(pieces) })
+        Ok(Goal { pieces: Some(pieces), part, file })
     }
 
     /// Filters a band, or summarizes it for a global pass.
@@ -368,11 +372,16 @@ impl Jobs {
             Ok(bytes) => bytes,
             Err(error) => return Event::Answer(band_failed((image, band), &error)),
         };
-        if let Some((name, part)) = goal.part {
-            let content = Content::Band { band, part, times, groups };
+        let made = match (&goal.part, self.work.checksum) {
+            (Some(part), Checksum::Blake3) => part.hashes(&bytes),
+            (Some(_), Checksum::Sha256) | (None, _) => GroupHashes::default(),
+        };
+        times.write_us = watch.lap();
+        if let (Some(part), Some(name)) = (goal.part, goal.file) {
+            let content = Content::Band { band, part, times, groups, made };
             return Event::Filtered(Unwritten { image, name, bytes, content });
         }
-        let header = ToRank0::Band { image, band, times, groups, is_written: false };
+        let header = ToRank0::Band { image, band, times, groups, made, is_written: false };
         Event::Answer(if bytes.capacity() >= length {
             // Rows as they are: their memory serves again.
             Message::new(header, self.buffers.lend(bytes))

@@ -54,6 +54,10 @@ pub(crate) fn path(name: &[u8]) -> PathBuf {
 }
 
 pub(crate) fn done(input: &[u8], output: &[u8]) -> Record {
+    done_with(Checksum::Sha256, input, output)
+}
+
+pub(crate) fn done_with(checksum: Checksum, input: &[u8], output: &[u8]) -> Record {
     Record::Done(Done {
         input: Identity {
             path: path(input),
@@ -63,7 +67,7 @@ pub(crate) fn done(input: &[u8], output: &[u8]) -> Record {
         },
         output: path(output),
         output_bytes: output.len() as u64,
-        output_sha256: OutputHash::of(output),
+        output_hash: OutputHash::of(checksum, output),
         settings: SettingsHash::of("gray"),
         pixels: u64::MAX,
         micros: 17,

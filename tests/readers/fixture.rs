@@ -14,8 +14,8 @@ use mpix::events::{
     Outcome, RankInfo, RunEnded, RunEvent, RunStarted, Stages, Tally, launch_log_path, log_path,
 };
 use mpix::journal::{
-    self, ContentHash, DIRECTORY, Done, Failed, Holder, Identity, Journal, Lease, LeaseName,
-    OutputHash, Record, RunOutcome, SettingsHash,
+    self, Checksum, ContentHash, DIRECTORY, Done, Failed, Holder, Identity, Journal, Lease,
+    LeaseName, OutputHash, Record, RunOutcome, SettingsHash,
 };
 
 use crate::launch::{PROGRAM, Run, command, finish};
@@ -227,7 +227,7 @@ impl Fixture {
             input: Identity { path: input, bytes, modified_ns: 0, content: ContentHash::of(b"") },
             output: image.to_path_buf(),
             output_bytes,
-            output_sha256: OutputHash::of(b""),
+            output_hash: OutputHash::of(Checksum::Sha256, b""),
             settings: SettingsHash::of(SETTINGS),
             pixels,
             micros: Duration::from_secs_f64(ms / 1e3).as_micros().try_into().unwrap(),

@@ -86,7 +86,8 @@ fn partials_for_a_round_without_a_global_pass_are_refused() {
 /// Rows of band `band` of image `image`: so many bytes.
 fn rows((image, band): (usize, usize), bytes: usize) -> Message<ToRank0> {
     let (times, groups) = (RankTimes::default(), GroupHashes::default());
-    let header = ToRank0::Band { image, band, times, groups, is_written: false };
+    let made = groups.clone();
+    let header = ToRank0::Band { image, band, times, groups, made, is_written: false };
     Message::new(header, vec![0; bytes])
 }
 
@@ -123,6 +124,15 @@ fn files_that_a_rank_was_not_to_touch_are_none_of_its_business() {
         rows
     });
     assert_eq!(what, "it has written what it was not to write");
+    let what = found("invert", facts(), |band| {
+        let length = band.rows.len() * band.width * band.channels;
+        let mut rows = rows((band.image, band.band), length);
+        if let ToRank0::Band { made, .. } = &mut rows.header {
+            *made = GroupHashes::of(0, b"a");
+        }
+        rows
+    });
+    assert_eq!(what, "it tells hashes of other groups than asked for");
     let what = found("invert", facts(), |band| {
         let mut rows = rows((band.image, band.band), 0);
         if let ToRank0::Band { groups, .. } = &mut rows.header {

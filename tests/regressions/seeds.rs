@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use image::{ColorType, ImageFormat};
 use mpix::error::FailureKind;
-use mpix::hash::{ContentHash, GroupHashes, OutputHash, groups_within};
+use mpix::hash::{Checksum, ContentHash, GroupHashes, OutputHash, groups_within};
 use mpix::image_file::{DecodeOptions, Format, Limits, Metadata, encode};
 use mpix::ops::{OPS, OpSpec, Simd};
 use mpix::plan::{Arrived, HostFacts, Work};
@@ -92,6 +92,7 @@ fn work() -> Work {
         },
         quality: 90,
         strip: true,
+        checksum: Checksum::Blake3,
         threads: 1,
         silence_seconds: 30,
         kept_buffers: 1000,
@@ -145,7 +146,7 @@ fn messages() -> Seeds {
         times: RankTimes::default(),
         input: ContentHash::of(b"a"),
         bytes: 300,
-        sha256: OutputHash::of(b"b"),
+        hash: OutputHash::of(Checksum::Sha256, b"b"),
         temporary: Some(".mpix-a".to_owned()),
     };
     let directory = PathBuf::from("/out");
@@ -158,6 +159,9 @@ fn messages() -> Seeds {
     let times = RankTimes::default();
     let file = tempfile::tempfile().unwrap();
     let groups = GroupHashes::read((&file, 3), groups_within(&(0..3)), (0, b"abc")).unwrap();
+    let made = groups.clone();
+    let written =
+        ToRank0::Band { image: 1, band: 2, times, groups: groups.clone(), made, is_written: true };
     let mut by_name = image();
     if let ToRank::Image { files: own, .. } = &mut by_name {
         *own = Some(files);
@@ -180,7 +184,7 @@ fn messages() -> Seeds {
         frame("band-by-place", &ToRank::Band(BandHeader { input, result, ..band(0) })),
         frame("not-seen-band", &ToRank0::BandNotSeen { image: 1, band: 2 }),
         frame("filtered-band", &ToRank0::BandFiltered { image: 1, band: 2 }),
-        frame("written", &ToRank0::Band { image: 1, band: 2, times, groups, is_written: true }),
+        frame("written", &written),
         frame("probe", &ToRank::Probe),
         frame("arrived", &ToRank0::Arrived(Arrived { bytes: 1 << 20, busy_us: 900 })),
     ]
@@ -215,9 +219,9 @@ fn conversations() -> Seeds {
     let start = (ToRank::Start(plain), Vec::new());
     let own_rows = BandHeader { input_rows: 2..4, ..band(0) };
     let inverted = (ToRank::Band(own_rows.clone()), rows_of(&own_rows));
-    let encoded_rows = BandHeader { result: BandResult::Pieces(Format::Tiff), ..own_rows.clone() };
+    let encoded_rows = BandHeader { result: BandResult::Pieces(Format::Tiff, Some(8)), ..own_rows.clone() };
     let encoded = (ToRank::Band(encoded_rows), rows_of(&own_rows));
-    let few_rows = BandHeader { result: BandResult::Pieces(Format::Png), ..own_rows.clone() };
+    let few_rows = BandHeader { result: BandResult::Pieces(Format::Png, None), ..own_rows.clone() };
     let half_a_piece = (ToRank::Band(few_rows), rows_of(&own_rows));
     // Files that hold the rows of the band, and others.
     let slice = |from: usize| {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::timed;
 use crate::error::ImageError;
-use crate::hash::{OutputHash, OutputHasher};
+use crate::hash::{Checksum, GroupHashes, OutputHash, OutputHasher};
 use crate::image_file::{EncodeOptions, Joiner, Metadata, Pieces, Writer};
 use crate::journal::LeaseError;
 use crate::rank0::Event;
@@ -35,11 +35,14 @@ pub(crate) enum ToSink {
 
 /// The rows that a rank made of a band.
 #[derive(Debug)]
-pub(crate) enum Made {
+pub(crate) struct Made {
     /// They, or what they are encoded to.
-    Bytes(Bytes),
-    /// What the rank has written of their places, and the edges before and behind that.
-    Written(SharedPart, Bytes),
+    pub(crate) bytes: Bytes,
+    /// Which part of their places is whole pages, if any, and the hashes of its groups, if the rank made
+    /// them.
+    pub(crate) part: Option<(SharedPart, GroupHashes)>,
+    /// Whether the rank has written that part, and gave only the edges before and behind it.
+    pub(crate) is_written: bool,
 }
 
 /// A result to be written.
@@ -53,6 +56,7 @@ pub(crate) struct Sink {
     pub(crate) pieces: Option<Pieces>,
     /// Whether ranks write to the file, too.
     pub(crate) is_shared: bool,
+    pub(crate) checksum: Checksum,
     /// The output directory, and the file's name below it.
     pub(crate) place: (PathBuf, PathBuf),
     pub(crate) hold: Hold,
@@ -99,9 +103,9 @@ impl Sink {
                 Ok((output, encode))
             });
             // First, since it is why nothing could be passed on to it.
-            let (sha256, hash) = hasher.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            let (hash, hashing) = hasher.join().unwrap_or_else(|panic| resume_unwind(panic))?;
             let (output, encode) = filled?;
-            output.appear((sha256, encode, hash))
+            output.appear(hash, encode, hashing)
         })
     }
 
@@ -115,19 +119,20 @@ impl Sink {
         let mut encode = Duration::ZERO;
         let (mut encoder, head) = timed(&mut encode, || Encoder::new(self))?;
         let mut output = Output::begin(self, to_hasher)?;
-        if self.is_shared {
-            output.share(head.len() as u64)?;
-        }
+        output.place(head.len() as u64)?;
         output.append(Joined::Beside(head))?;
         let (mut waiting, mut next) = (BTreeMap::new(), 0);
         while let ToSink::Band(band, made) = parts.recv().map_err(|_| Fault::Abandoned)? {
             waiting.insert(band, made);
             while let Some(made) = waiting.remove(&next) {
-                match made {
-                    Made::Bytes(bytes) => {
-                        output.append(Joined::Band(timed(&mut encode, || encoder.add(bytes))?))?;
+                match made.part {
+                    Some((part, groups)) => {
+                        output.join((part, groups), &made.bytes, made.is_written)?;
                     }
-                    Made::Written(part, edges) => output.join(part, &edges)?,
+                    None => {
+                        let bytes = timed(&mut encode, || encoder.add(made.bytes))?;
+                        output.append(Joined::Band(bytes))?;
+                    }
                 }
                 next += 1;
             }
@@ -140,14 +145,21 @@ impl Sink {
     /// Hashes what was written, and tells rank 0 of each band that it is through. Returns how long it
     /// hashed, too.
     fn hash(&self, written: &Receiver<Joined>) -> Result<(OutputHash, Duration), Fault> {
-        let (mut sha256, mut time) = (OutputHasher::default(), Duration::ZERO);
+        let (mut hasher, mut time) = (OutputHasher::new(self.checksum), Duration::ZERO);
         for joined in written {
             let hashed = timed(&mut time, || match &joined {
                 Joined::Band(bytes) | Joined::Beside(bytes) => {
-                    sha256.add(bytes);
+                    hasher.add(bytes);
                     Ok(())
                 }
-                Joined::There(part, file) => part.read_back(file, |bytes| sha256.add(bytes)),
+                Joined::Part(_, groups, _) if hasher.add_groups(groups) => Ok(()),
+                Joined::Part(_, _, Rows::Here(bytes)) => {
+                    hasher.add(bytes);
+                    Ok(())
+                }
+                Joined::Part(part, _, Rows::There(file)) => {
+                    part.read_back(file, |bytes| hasher.add(bytes))
+                }
             });
             hashed.map_err(|source| cannot_write(self, source, 0))?;
             if matches!(joined, Joined::Band(_)) {
@@ -157,7 +169,7 @@ impl Sink {
                 let _ = self.events.send(Event::Sunk(self.image));
             }
         }
-        Ok((sha256.end(), time))
+        Ok((hasher.end(), time))
     }
 
     /// Makes sure that the output directory is still this run's.
@@ -175,8 +187,16 @@ enum Joined {
     Band(Bytes),
     /// Before the first band, behind the last, or the first of a band.
     Beside(Bytes),
-    /// Of the next band, written by its rank to this file.
-    There(SharedPart, Arc<Path>),
+    /// Whole pages of the next band, and the hashes of their groups, if there are any.
+    Part(SharedPart, GroupHashes, Rows),
+}
+
+/// Where whole pages of a band are.
+enum Rows {
+    /// With rank 0.
+    Here(Bytes),
+    /// In this file, where their rank has written them.
+    There(Arc<Path>),
 }
 
 /// Makes the bytes of a file of what the ranks made.
@@ -235,14 +255,17 @@ impl<'s> Output<'s> {
         Ok(Self { sink, file, bytes: 0, to_hasher: Some(to_hasher), time: Duration::ZERO })
     }
 
-    /// Makes room for all of the file, and tells rank 0 where its rows go, which begin at `rows_from`.
-    fn share(&self, rows_from: u64) -> Result<(), Fault> {
+    /// Tells rank 0 where rows go that have places in the file, the first at `rows_from`. If ranks write
+    /// them, there is room for all of the file first.
+    fn place(&self, rows_from: u64) -> Result<(), Fault> {
         let Self { sink, file, .. } = self;
         let pieces = sink.pieces.as_ref();
         let Some(end) = pieces.and_then(|pieces| pieces.place(sink.shape.1, rows_from)) else {
             return Ok(());
         };
-        file.make_room(end).map_err(|source| cannot_write(sink, source, end))?;
+        if sink.is_shared {
+            file.make_room(end).map_err(|source| cannot_write(sink, source, end))?;
+        }
         let beside = file.temporary().file_name().unwrap_or_default();
         let place = OutputPlace { name: sink.place.1.with_file_name(beside), rows_from };
         // Rank 0 hears of it when it is there to hear.
@@ -250,22 +273,35 @@ impl<'s> Output<'s> {
         Ok(())
     }
 
-    /// Takes the next band, a part of which its rank has written.
-    fn join(&mut self, part: SharedPart, edges: &Bytes) -> Result<(), Fault> {
-        let above = usize::try_from(part.edges()[0]).unwrap_or(usize::MAX).min(edges.len());
-        self.append(Joined::Beside(edges.slice(..above)))?;
-        let place = self.file.temporary().into();
-        self.append(Joined::There(part, place))?;
-        self.append(Joined::Band(edges.slice(above..)))
+    /// Takes the next band, a part of which is whole pages. `bytes` are all of it, or its edges, if its
+    /// rank has written that part.
+    fn join(
+        &mut self,
+        (part, groups): (SharedPart, GroupHashes),
+        bytes: &Bytes,
+        is_written: bool,
+    ) -> Result<(), Fault> {
+        let [above, below] = part.edges().map(|edge| usize::try_from(edge).unwrap_or(usize::MAX));
+        let (above, below) = (above.min(bytes.len()), bytes.len().saturating_sub(below));
+        let rows = if is_written {
+            Rows::There(self.file.temporary().into())
+        } else {
+            Rows::Here(bytes.slice(above..below))
+        };
+        self.append(Joined::Beside(bytes.slice(..above)))?;
+        self.append(Joined::Part(part, groups, rows))?;
+        self.append(Joined::Band(bytes.slice(below..)))
     }
 
     fn append(&mut self, joined: Joined) -> Result<(), Fault> {
         let Self { file, time, .. } = self;
         let (length, written) = match &joined {
-            Joined::Band(bytes) | Joined::Beside(bytes) => {
+            Joined::Band(bytes) | Joined::Beside(bytes) | Joined::Part(_, _, Rows::Here(bytes)) => {
                 (bytes.len() as u64, timed(time, || file.append(bytes)))
             }
-            Joined::There(part, _) => (part.length(), timed(time, || file.leave(part.length()))),
+            Joined::Part(part, _, Rows::There(_)) => {
+                (part.length(), timed(time, || file.leave(part.length())))
+            }
         };
         self.bytes += length;
         written.map_err(|source| cannot_write(self.sink, source, self.bytes))?;
@@ -284,14 +320,16 @@ impl<'s> Output<'s> {
     /// Gives the file, which was synced, its name.
     fn appear(
         self,
-        (sha256, encode, hash): (OutputHash, Duration, Duration),
+        hash: OutputHash,
+        encode: Duration,
+        hashing: Duration,
     ) -> Result<Written, Fault> {
         let Self { sink, file, bytes, mut time, .. } = self;
         sink.check_lease()?;
         timed(&mut time, || file.appear()).map_err(|source| cannot_write(sink, source, bytes))?;
         let (width, height, _) = sink.shape;
         let pixels = width as u64 * height as u64;
-        Ok(Written { pixels, bytes, sha256, encode, write: time + hash })
+        Ok(Written { pixels, bytes, hash, encode, write: time + hashing })
     }
 }
 

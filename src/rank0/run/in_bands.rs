@@ -110,6 +110,7 @@ impl Run<'_> {
             options,
             pieces,
             is_shared,
+            checksum: self.reading.job.work.checksum,
             place: (self.reading.job.settings.output.clone(), name),
             hold: self.account.hold().clone(),
             events: self.desk.to_events.clone(),

@@ -73,9 +73,9 @@ impl Run<'_> {
             ToRank0::BandFiltered { image, band } => {
                 self.take_filtered_band(from, (image, band))?;
             }
-            ToRank0::Band { image, band, times, groups, is_written } => {
+            ToRank0::Band { image, band, times, groups, made, is_written } => {
                 let (bytes, told) = (message.payload, BandTold { times, groups });
-                self.take_band(from, (image, band), BandMade { bytes, is_written, told })?;
+                self.take_band(from, (image, band), BandMade { bytes, is_written, made, told })?;
             }
             ToRank0::BandFailed { image, band, kind, reason } => {
                 self.take_band_failure(from, (image, band), (kind, &reason))?;
@@ -203,8 +203,8 @@ fn put(
         let error = ImageError::CannotWrite { path: root.join(name), source };
         WriteFailure { error, bytes }
     })?;
-    let (pixels, sha256, encode) = (filtered.pixels, filtered.sha256, Duration::ZERO);
-    Ok(Written { pixels, bytes, sha256, encode, write: began.elapsed() })
+    let (pixels, hash, encode) = (filtered.pixels, filtered.hash, Duration::ZERO);
+    Ok(Written { pixels, bytes, hash, encode, write: began.elapsed() })
 }
 
 /// Removes what a rank has written of a result.
