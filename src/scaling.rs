@@ -62,6 +62,7 @@ pub fn plan(settings: &PlanSettings) -> Result<Plan, Error> {
         storage: settings.storage,
         shares_files: settings.run.shared_files == SharedFiles::Yes,
         core: trials.core,
+        checksum: settings.run.checksum,
         ..Site::planned(ranks, settings.ranks_per_host, threads)
     };
     let job = Job { trials: &trials, images, distribution: settings.run.distribution };

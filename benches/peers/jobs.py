@@ -85,10 +85,10 @@ def mpix(program, ranks, threads, *flags, before=()):
     return command
 
 
-def mpix_contestants(program, *flags):
+def mpix_contestants(program, *flags, told=""):
     return [
-        Contestant("mpix, 2 ranks x 1 thread", mpix(program, 2, 1, *flags), must_match=True),
-        Contestant("mpix, alone, 2 threads", mpix(program, 0, 2, *flags), must_match=True),
+        Contestant(f"mpix, 2 ranks x 1 thread{told}", mpix(program, 2, 1, *flags), must_match=True),
+        Contestant(f"mpix, alone, 2 threads{told}", mpix(program, 0, 2, *flags), must_match=True),
     ]
 
 
@@ -228,8 +228,10 @@ def directory_job(program, op, corpus):
 
 
 def large_job(program, op, corpus):
+    flags = ("--op", MPIX_OPS[op])
     contestants = [
-        *mpix_contestants(program, "--op", MPIX_OPS[op]),
+        *mpix_contestants(program, *flags),
+        *mpix_contestants(program, *flags, "--checksum", "blake3", told=", `--checksum blake3`"),
         Contestant("OpenCV, its own threads", peer("one", op, "tif"), must_match=True),
         Contestant("pyvips, its own threads", peer("vips-one", op, "tif"), must_match=op == "invert"),
     ]

@@ -27,6 +27,11 @@ def laplacian(image, out):
     return cv2.convertScaleAbs(cv2.Laplacian(gray(image, None), cv2.CV_16S, ksize=1))
 
 
+def wrapped_laplacian(image, out):
+    """As the reference system has it: what does not fit 8 bits is cut off by the conversion."""
+    return np.abs(cv2.Laplacian(gray(image, None), cv2.CV_64F)).astype(np.uint8)
+
+
 def gamma_table(value):
     return np.array([int(255 * (i / 255) ** (1 / value) + 0.5) for i in range(256)], np.uint8)
 
@@ -48,6 +53,7 @@ OPS = {
     "blur:ksize=5": lambda image, out: cv2.GaussianBlur(image, (5, 5), 0, dst=out),
     "blur:ksize=31": lambda image, out: cv2.GaussianBlur(image, (31, 31), 0, dst=out),
     "laplacian": laplacian,
+    "laplacian:overflow=wrap": wrapped_laplacian,
 }
 
 

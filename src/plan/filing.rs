@@ -1,11 +1,12 @@
 //! What files take beside their pixels: nanoseconds of a core for a byte, while the disk keeps up.
 
+use crate::hash::Checksum;
+
 /// From the system's cache of files to memory.
 const READ: f64 = 0.2;
-/// BLAKE3 of an input.
-const HASH_INPUT: f64 = 0.22;
-/// SHA-256 of a result.
-const HASH_RESULT: f64 = 0.56;
+/// Hashes, which inputs and results get.
+const BLAKE3: f64 = 0.22;
+const SHA256: f64 = 0.56;
 /// From memory to the system's cache of files.
 const WRITE: f64 = 0.4;
 /// Memory that the process did not have before: the system clears it, maps it, and takes it back.
@@ -15,9 +16,17 @@ const FRESH: f64 = 0.6;
 /// is.
 const RESULTS_OF_THREAD: f64 = 2.0;
 
+/// What a result takes to be hashed.
+fn hash(checksum: Checksum) -> f64 {
+    match checksum {
+        Checksum::Sha256 => SHA256,
+        Checksum::Blake3 => BLAKE3,
+    }
+}
+
 /// What a rank takes to read and hash a file of so many bytes whole, and to hash and write its result.
-pub(super) fn whole((read, written): (f64, f64)) -> f64 {
-    read * (READ + HASH_INPUT) + written * (HASH_RESULT + WRITE)
+pub(super) fn whole((read, written): (f64, f64), checksum: Checksum) -> f64 {
+    read * (READ + BLAKE3) + written * (hash(checksum) + WRITE)
 }
 
 /// What memory takes that `images` images need in all, so many bytes for their files and for their
@@ -25,6 +34,15 @@ pub(super) fn whole((read, written): (f64, f64)) -> f64 {
 pub(super) fn fresh((read, written): (f64, f64), images: f64, threads: f64) -> f64 {
     let first = |buffers: f64| (threads * buffers / images).min(1.0);
     (read * first(1.0) + written * first(RESULTS_OF_THREAD)) * FRESH
+}
+
+/// What ranks do with their own rows of an image in bands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByRanks {
+    pub(super) reads: bool,
+    pub(super) writes: bool,
+    /// Hash them for the result's hash.
+    pub(super) hashes: bool,
 }
 
 /// What the files of an image in bands take.
@@ -38,27 +56,30 @@ pub(super) struct BandFiling {
     hashing: f64,
     /// Another one of rank 0 writes.
     pub(super) sink: f64,
-    /// One behind it hashes, and reads back what ranks have written.
+    /// One behind it hashes, and reads back what ranks have written and not hashed.
     pub(super) hasher: f64,
 }
 
 impl BandFiling {
     /// For so many bytes read and written, with `rows` bytes of rows on their way, and `made` bytes of
-    /// pixels that are encoded at once; `by_ranks` tells whether ranks read their own rows, and write them.
+    /// pixels that are encoded at once.
     pub(super) fn new(
         (read, written): (f64, f64),
         (rows, made): (f64, f64),
-        by_ranks: (bool, bool),
+        (checksum, by_ranks): (Checksum, ByRanks),
     ) -> Self {
-        let (reading, hashing) = (read * READ + rows * FRESH, read * HASH_INPUT);
-        let (sink, hasher) = (written * WRITE, written * HASH_RESULT);
+        let (reading, hashing) = (read * READ + rows * FRESH, read * BLAKE3);
+        let (sink, hasher) = (written * WRITE, written * hash(checksum));
         let mut own = Self { ranks: 0.0, reading, hashing, sink: sink + made * FRESH, hasher };
-        if by_ranks.0 {
-            own = Self { ranks: reading + hashing, reading: 0.0, hashing: 0.0, ..own };
+        if by_ranks.hashes {
+            own = Self { ranks: hasher, hasher: 0.0, ..own };
         }
-        if by_ranks.1 {
-            own =
-                Self { ranks: own.ranks + sink, sink: 0.0, hasher: hasher + written * READ, ..own };
+        if by_ranks.reads {
+            own = Self { ranks: own.ranks + reading + hashing, reading: 0.0, hashing: 0.0, ..own };
+        }
+        if by_ranks.writes {
+            let back = if by_ranks.hashes { 0.0 } else { written * READ };
+            own = Self { ranks: own.ranks + sink, sink: 0.0, hasher: own.hasher + back, ..own };
         }
         own
     }

@@ -245,6 +245,7 @@ fn of_storage(bytes: (f64, f64), site: &Site) -> Forecast {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Checksum;
     use crate::plan::PixelCost;
 
     /// A photograph of 12 megapixels, JPEG to JPEG.
@@ -346,6 +347,30 @@ mod tests {
         assert!(shared.ns < alone.ns / 2.0, "{shared:?} {alone:?}");
         let sent = in_bands(&plain, 1, &Site { shares_files: false, ..site });
         assert!(sent.ns > alone.ns * 0.8, "{sent:?} {alone:?}");
+    }
+
+    #[test]
+    fn many_ranks_that_hash_their_own_rows_do_not_wait_for_rank_0() {
+        let bytes = 1.2e9;
+        let huge = ImageLoad {
+            cost: PixelCost { decode: 0.0, filter: 0.2, encode: 0.0 },
+            pixels: bytes / 3.0,
+            bytes: (bytes, bytes),
+            has_places: (true, true),
+            in_pieces: true,
+            ..photograph()
+        };
+        let site = Site { shares_files: true, ..Site::planned(16, 1, 4) };
+        let by_one = in_bands(&huge, 1, &site);
+        assert_eq!(by_one.bottleneck, Bottleneck::Writing);
+        // SHA-256 of all of it, and reading it back.
+        assert!((0.7..1.0).contains(&(by_one.ns / bytes)), "{by_one:?}");
+        let by_all = in_bands(&huge, 1, &Site { checksum: Checksum::Blake3, ..site });
+        assert!(by_all.ns < by_one.ns / 2.0, "{by_all:?}");
+        // The same work on one core, but for the hash.
+        let alone = |checksum| in_bands(&huge, 1, &Site { checksum, ..Site::planned(1, 1, 1) }).ns;
+        let saved = alone(Checksum::Sha256) - alone(Checksum::Blake3);
+        assert!((0.1..0.5).contains(&(saved / bytes)), "{saved}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     Arrived, Cluster, Experience, Forecast, ImageLoad, ImageShape, Links, Pace, PixelCost, Site,
     Way, WholeImages, even_part, in_bands,
 };
+use crate::hash::Checksum;
 use crate::ops::chain::Chain;
 
 /// Bands must save so much of the time that whole images take: the model is not better than that.
@@ -35,6 +36,13 @@ impl Foresight {
     pub fn new(cluster: &Cluster, links: Links) -> Self {
         let site = Site::of(cluster, links.rate());
         Self { site, links, experience: Experience::default(), seen: Vec::new() }
+    }
+
+    /// The same where results are hashed so.
+    #[must_use]
+    pub fn hashing(mut self, checksum: Checksum) -> Self {
+        self.site.checksum = checksum;
+        self
     }
 
     /// Something that a rank was sent, or has sent, has arrived at `now`.

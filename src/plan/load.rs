@@ -1,9 +1,10 @@
 //! An image, as far as speed goes.
 
 use super::bands::rows_on_their_way;
-use super::filing::{self, BandFiling};
+use super::filing::{self, BandFiling, ByRanks};
 use super::site::number;
 use super::{ImageShape, PixelCost, Site, is_spread};
+use crate::hash::Checksum;
 use crate::image_file::Format;
 use crate::ops::chain::{Chain, Round};
 
@@ -88,7 +89,7 @@ impl ImageLoad {
 
     /// Nanoseconds of cores for all of it, on whichever rank, which has the memory.
     pub(super) fn core_ns(&self, site: &Site) -> f64 {
-        let beside = site.taking(IMAGE_NS + filing::whole(self.bytes));
+        let beside = site.taking(IMAGE_NS + filing::whole(self.bytes, site.checksum));
         (self.pixels * self.cost.sum() + beside) * site.slowed()
     }
 
@@ -107,7 +108,10 @@ impl ImageLoad {
     /// What its files take when it goes in bands.
     pub(super) fn band_filing(&self, site: &Site) -> BandFiling {
         let pixels = (self.rows_on_their_way(site), self.at_once.1);
-        BandFiling::new(self.bytes, pixels, self.by_ranks(site))
+        let (reads, writes) = self.by_ranks(site);
+        let hashes = self.has_places.1 && site.checksum == Checksum::Blake3;
+        let by_ranks = ByRanks { reads, writes, hashes };
+        BandFiling::new(self.bytes, pixels, (site.checksum, by_ranks))
     }
 
     /// What is seen of it in bands, if it costs what is expected: its source reads while it decodes.

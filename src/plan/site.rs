@@ -1,6 +1,7 @@
 //! Hosts and ranks, as far as speed goes.
 
 use super::Cluster;
+use crate::hash::Checksum;
 
 /// The part of a core that a rank looks for messages with, if there are others, and as much again
 /// while a link is busy.
@@ -31,6 +32,8 @@ pub struct Site {
     pub shares_files: bool,
     /// The part of a core that a thread gets.
     pub core: f64,
+    /// What results are hashed with.
+    pub checksum: Checksum,
 }
 
 impl Site {
@@ -49,6 +52,7 @@ impl Site {
             storage: None,
             shares_files: false,
             core: 1.0,
+            checksum: Checksum::default(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Site {
             storage: None,
             shares_files: cluster.all_see_files(),
             core: 1.0,
+            checksum: Checksum::default(),
         }
     }
 

@@ -59,11 +59,14 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     let earlier = Earlier { state, settings };
     let count = entries.len();
     company.measure_network()?;
-    let foresight = Mutex::new(Foresight::new(&cluster, company.links.clone()));
+    let checksum = job.work.checksum;
+    let foresight_of =
+        |cluster: &Cluster, links| Mutex::new(Foresight::new(cluster, links).hashing(checksum));
+    let foresight = foresight_of(&cluster, company.links.clone());
     let mut reading = Reading { job, chain, cluster, budget, entries: count, foresight, earlier };
     if reading.job.settings.dry_run {
         suppose_who_sees_files(&mut reading);
-        reading.foresight = Mutex::new(Foresight::new(&reading.cluster, company.links.clone()));
+        reading.foresight = foresight_of(&reading.cluster, company.links.clone());
         let print = move || dry_run::print(&reading, &entries, &mut io::stdout().lock());
         printed(company.meanwhile("the plan", print)?)?;
         return Ok(None);
@@ -75,7 +78,7 @@ pub(super) fn prepare(job: Job, desk: &mut Desk) -> Result<Option<Run<'_>>, Erro
     let watchers = Watchers::open(&reading.job.settings, started, ledger.hold())?;
     company.look_who_sees_files(&mut reading)?;
     let Company { desk, vigil, links, .. } = company;
-    reading.foresight = Mutex::new(Foresight::new(&reading.cluster, links));
+    reading.foresight = foresight_of(&reading.cluster, links);
     signals::watch(&desk.to_events);
     Ok(Some(Run::new(Arc::new(reading), entries, (ledger, watchers), (desk, vigil))?))
 }

@@ -219,7 +219,8 @@ fn conversations() -> Seeds {
     let start = (ToRank::Start(plain), Vec::new());
     let own_rows = BandHeader { input_rows: 2..4, ..band(0) };
     let inverted = (ToRank::Band(own_rows.clone()), rows_of(&own_rows));
-    let encoded_rows = BandHeader { result: BandResult::Pieces(Format::Tiff, Some(8)), ..own_rows.clone() };
+    let encoded_rows =
+        BandHeader { result: BandResult::Pieces(Format::Tiff, Some(8)), ..own_rows.clone() };
     let encoded = (ToRank::Band(encoded_rows), rows_of(&own_rows));
     let few_rows = BandHeader { result: BandResult::Pieces(Format::Png, None), ..own_rows.clone() };
     let half_a_piece = (ToRank::Band(few_rows), rows_of(&own_rows));
