@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::gray::Gray;
 use super::hysteresis::{Hysteresis, STRONG, WEAK};
-use super::kernels::canny::{Magnitudes, candidates_row, gradient_row, sobel_columns};
+use super::kernels::canny::{Magnitudes, candidates_row, magnitude_row};
 use super::padding::PaddedRow;
 use super::{Kind, Op, OpEntry, Parameter, Simd, Step};
 use crate::band::{Band, BandMut, rows_around};
@@ -79,57 +79,41 @@ impl Op for Candidates {
                 middle: gradients.magnitude(Some(row)),
                 below: gradients.magnitude(Some(row + 1)),
             };
-            let (along_x, along_y) = &gradients.along[row % 2];
-            let (low, high, out) = (self.low, self.high, out.row_mut(row));
-            candidates_row(self.simd, magnitudes, along_x, along_y, low, high, out);
+            let around = rows_of_three(input, row);
+            candidates_row(self.simd, around, magnitudes, self.low, self.high, out.row_mut(row));
         }
     }
 }
 
-/// Sobel gradients of the last rows that were made: magnitudes of three rows, directions of two.
+/// A row and those above and below it.
+fn rows_of_three(input: Band<'_>, row: usize) -> [&[u8]; 3] {
+    [-1, 0, 1].map(|distance| input.row_replicated(row.cast_signed() + distance))
+}
+
+/// Sizes of Sobel's gradient in the last three rows that were made.
 struct Gradients<'a> {
     input: Band<'a>,
     simd: Simd,
-    smooth: PaddedRow<i16>,
-    slope: PaddedRow<i16>,
-    along: [(Vec<i16>, Vec<i16>); 2],
     magnitudes: [PaddedRow<i16>; 3],
     outside: PaddedRow<i16>,
 }
 
 impl<'a> Gradients<'a> {
     fn new(input: Band<'a>, simd: Simd) -> Self {
-        let width = input.width();
-        let along = (vec![0; width], vec![0; width]);
-        let magnitude = PaddedRow::new(width, 1, 1, 1);
-        Self {
-            input,
-            simd,
-            smooth: PaddedRow::new(width, 1, 1, 1),
-            slope: PaddedRow::new(width, 1, 1, 1),
-            along: [along.clone(), along],
-            magnitudes: std::array::from_fn(|_| magnitude.clone()),
-            outside: magnitude,
-        }
+        let outside = PaddedRow::new(input.width(), 1, 1, 1);
+        let magnitudes = std::array::from_fn(|_| outside.clone());
+        Self { input, simd, magnitudes, outside }
     }
 
-    /// Makes the gradients of an image row; below the image there are none.
+    /// Makes those of an image row; below the image there are none.
     fn make(&mut self, row: usize) {
-        if row >= self.input.height() {
-            return;
+        if row < self.input.height() {
+            let rows = rows_of_three(self.input, row);
+            magnitude_row(self.simd, rows, self.magnitudes[row % 3].own_mut());
         }
-        let at = |distance: isize| self.input.row_replicated(row.cast_signed() + distance);
-        let (smooth, slope) = (self.smooth.own_mut(), self.slope.own_mut());
-        sobel_columns(self.simd, at(-1), at(0), at(1), smooth, slope);
-        self.smooth.replicate();
-        self.slope.replicate();
-        let (along_x, along_y) = &mut self.along[row % 2];
-        let magnitude = self.magnitudes[row % 3].own_mut();
-        let (smooth, slope) = (self.smooth.all(), self.slope.all());
-        gradient_row(self.simd, smooth, slope, along_x, along_y, magnitude);
     }
 
-    /// Magnitudes of a row that was made, or 0 outside the image.
+    /// Those of a row that was made, or 0 outside the image.
     fn magnitude(&self, row: Option<usize>) -> &[i16] {
         match row.filter(|row| *row < self.input.height()) {
             Some(row) => self.magnitudes[row % 3].all(),

@@ -30,11 +30,11 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Adds the next row of a map of one channel: runs of the bytes that are not 0, which are given
-    /// back. They hang together with those of the row above that touch them, corners included.
-    pub(super) fn add_row(&mut self, row: &[u8]) -> &[Run] {
+    /// Adds the runs of the next row, which are given back. They hang together with those of the row
+    /// above that touch them, corners included.
+    pub(super) fn add_row(&mut self, row: impl Iterator<Item = Run>) -> &[Run] {
         let above = self.row_start(self.row_ends.len().saturating_sub(1))..self.runs.len();
-        self.runs.extend(RowRuns { row, column: 0 });
+        self.runs.extend(row);
         self.sets.grow(self.runs.len());
         let (upper, own) = self.runs.split_at(above.end);
         for_touching(&upper[above.start..], own, |upper, lower| {
@@ -84,48 +84,18 @@ impl Components {
     }
 }
 
-/// The runs of a row.
-struct RowRuns<'a> {
-    row: &'a [u8],
-    column: usize,
-}
-
-impl Iterator for RowRuns<'_> {
-    type Item = Run;
-
-    fn next(&mut self) -> Option<Run> {
-        let start = self.column + first_marked(&self.row[self.column..])?;
-        let length = self.row[start..].iter().position(|value| *value == 0);
-        self.column = length.map_or(self.row.len(), |length| start + length);
-        Some(Run { start: narrow(start), end: narrow(self.column) })
-    }
-}
-
-/// Where the first byte stands that is not 0; most are, and go by eight at a time.
-fn first_marked(row: &[u8]) -> Option<usize> {
-    let (words, rest) = row.as_chunks::<8>();
-    match words.iter().position(|word| u64::from_le_bytes(*word) != 0) {
-        Some(index) => {
-            let before = u64::from_le_bytes(words[index]).trailing_zeros() / 8;
-            Some(index * 8 + before as usize)
-        }
-        None => {
-            let index = rest.iter().position(|value| *value != 0)?;
-            Some(words.len() * 8 + index)
-        }
-    }
-}
-
 /// Calls `found` with the indices of each run of `upper` and each of `lower`, the row below, that
 /// touch, corners included. Both go from left to right.
 pub(super) fn for_touching(upper: &[Run], lower: &[Run], mut found: impl FnMut(usize, usize)) {
-    let mut first = 0;
-    for (index, run) in lower.iter().enumerate() {
-        first += upper[first..].iter().take_while(|above| above.end < run.start).count();
-        let touching = upper[first..].iter().take_while(|above| above.start <= run.end).count();
-        for above in first..first + touching {
-            found(above, index);
+    let (mut above, mut below) = (0, 0);
+    while let (Some(one), Some(other)) = (upper.get(above), lower.get(below)) {
+        if (one.end >= other.start) & (one.start <= other.end) {
+            found(above, below);
         }
+        // The next runs start behind the end of these: what ends first touches none of them.
+        let above_ends = one.end < other.end;
+        above += usize::from(above_ends);
+        below += usize::from(!above_ends);
     }
 }
 
@@ -176,12 +146,14 @@ pub(super) fn narrow(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::marks::Marks;
 
     fn roots_of(map: &[&str]) -> Vec<Vec<u32>> {
-        let bytes: Vec<u8> = map.concat().bytes().map(|byte| u8::from(byte != b'.')).collect();
-        let mut runs = Runs::default();
-        for row in bytes.chunks(map[0].len()) {
-            runs.add_row(row);
+        let (mut runs, mut marks) = (Runs::default(), Marks::default());
+        for row in map {
+            let pixels: Vec<u8> = row.bytes().map(|byte| u8::from(byte != b'.')).collect();
+            marks.read(&pixels);
+            runs.add_row(marks.runs());
         }
         let components = runs.into_components();
         (0..components.rows())
@@ -199,18 +171,5 @@ mod tests {
     fn a_spiral_is_one_component() {
         let spiral = ["#######", "......#", "#####.#", "#...#.#", "#.###.#", "#.....#", "#######"];
         assert!(roots_of(&spiral).concat().iter().all(|root| *root == 0));
-    }
-
-    #[test]
-    fn runs_are_found_at_every_place() {
-        for start in 0..20 {
-            for end in start + 1..20 {
-                let mut row = [0; 20];
-                row[start..end].fill(2);
-                let mut runs = RowRuns { row: &row, column: 0 }.map(Run::columns);
-                assert_eq!((runs.next(), runs.next()), (Some(start..end), None));
-            }
-        }
-        assert!(RowRuns { row: &[0; 20], column: 0 }.next().is_none());
     }
 }

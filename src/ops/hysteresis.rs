@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::components::{Components, DisjointSets, Run, Runs, for_touching, narrow};
 use super::global_pass::{Cut, GlobalPass};
+use super::marks::Marks;
 use crate::band::{Band, BandMut};
 
 /// A pixel that is an edge if it hangs on a strong one.
@@ -69,6 +70,8 @@ impl TryFrom<Unchecked> for Partial {
 #[derive(Debug, Default)]
 pub(super) struct Edges {
     first_row: Option<usize>,
+    /// Of the last row.
+    marks: Marks,
     /// As long as rows come.
     runs: Runs,
     /// Behind the last row.
@@ -125,9 +128,9 @@ impl Cut for Edges {
     fn take(&mut self, rows: Band<'_>) {
         self.first_row.get_or_insert(rows.rows().start);
         for row in rows.rows() {
-            let row = rows.row(row);
-            let own = self.runs.add_row(row).iter();
-            self.strong.extend(own.map(|run| row[run.columns()].contains(&STRONG)));
+            self.marks.read(rows.row(row));
+            let own = self.runs.add_row(self.marks.runs()).iter();
+            self.strong.extend(own.map(|run| self.marks.is_strong(*run)));
         }
     }
 

@@ -22,6 +22,7 @@ mod hysteresis;
 mod invert;
 mod kernels;
 mod laplacian;
+mod marks;
 mod padding;
 mod parameter;
 mod round_rows;

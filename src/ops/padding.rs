@@ -33,7 +33,7 @@ impl<T: Copy + Default> PaddedRow<T> {
         let (first, last) = (self.before, self.before + self.width - 1);
         let room = self.before.max(self.values.len() / self.channels - self.before - self.width);
         if self.channels > 1 || room >= self.width {
-            return self.fill(reflect_101);
+            return self.reflect_pixels();
         }
         for distance in 1..=first {
             self.values[first - distance] = self.values[first + distance];
@@ -43,17 +43,12 @@ impl<T: Copy + Default> PaddedRow<T> {
         }
     }
 
-    /// Fills the room with the first and the last pixel.
-    pub(super) fn replicate(&mut self) {
-        self.fill(|column, width| column.clamp(0, width.cast_signed() - 1).cast_unsigned());
-    }
-
-    fn fill(&mut self, stand_in: impl Fn(isize, usize) -> usize) {
+    fn reflect_pixels(&mut self) {
         let pixels = self.values.len() / self.channels;
         let outside = (0..self.before).chain(self.before + self.width..pixels);
         for pixel in outside {
             let column = pixel.cast_signed() - self.before.cast_signed();
-            let from = (stand_in(column, self.width) + self.before) * self.channels;
+            let from = (reflect_101(column, self.width) + self.before) * self.channels;
             for channel in 0..self.channels {
                 self.values[pixel * self.channels + channel] = self.values[from + channel];
             }
@@ -71,7 +66,5 @@ mod tests {
         row.own_mut().copy_from_slice(&[1, 10, 2, 20, 3, 30]);
         row.reflect();
         assert_eq!(row.all(), [3, 30, 2, 20, 1, 10, 2, 20, 3, 30, 2, 20]);
-        row.replicate();
-        assert_eq!(row.all(), [1, 10, 1, 10, 1, 10, 2, 20, 3, 30, 3, 30]);
     }
 }

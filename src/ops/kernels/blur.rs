@@ -3,6 +3,8 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
+use std::num::Wrapping;
+
 use crate::simd::{chunk_starts, kernel, lanes};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{lanes_mut, vectors};
@@ -44,6 +46,10 @@ impl Weights {
         }
     }
 
+    pub(in crate::ops) fn are_binomial(&self) -> bool {
+        self.each == BINOMIAL
+    }
+
     pub(in crate::ops) fn len(&self) -> usize {
         self.each.len()
     }
@@ -52,7 +58,7 @@ impl Weights {
 kernel! {
     /// Writes [`ROWS`] rows, each the weighted sum of as many rows as there are weights, the first
     /// from the first of `rows` on; less 2^15, so that it fits.
-    fn column_sums(rows: &[&[u8]], weights: &Weights, sums: &mut [Vec<i16>; ROWS]) {
+    fn column_sums(rows: &[&[u8]], weights: &Weights, sums: &mut [&mut [i16]; ROWS]) {
         column_sums_in_pairs(rows, &weights.each, sums);
     }
     avx2 {
@@ -87,7 +93,7 @@ kernel! {
 }
 
 #[inline(always)]
-fn column_sums_in_pairs(rows: &[&[u8]], weights: &[u16], sums: &mut [Vec<i16>; ROWS]) {
+fn column_sums_in_pairs(rows: &[&[u8]], weights: &[u16], sums: &mut [&mut [i16]; ROWS]) {
     for (index, sums) in sums.iter_mut().enumerate() {
         let rows = &rows[index..index + weights.len()];
         for start in chunk_starts(sums.len(), COLUMN_LANES) {
@@ -338,6 +344,25 @@ fn row_sums_512(sums: &[i16], twos: &[Twos], start: usize) -> [__m512i; 2] {
         _mm512_permutexvar_epi64(order, _mm512_packus_epi16(words(left), words(right)))
     };
     [bytes(0, 1), bytes(2, 3)]
+}
+
+/// The weights of [`binomial_row`], in units of 1/16.
+pub(in crate::ops) const BINOMIAL: [u16; 5] = [1, 4, 6, 4, 1];
+
+kernel! {
+    /// Writes the sums of five pixels of `channels` values with [`BINOMIAL`] weights, rounded half up.
+    /// `sums` are those of columns with the same weights, two pixels wider than the row at both ends.
+    fn binomial_row(sums: &[i16], channels: usize, out: &mut [u8]) {
+        let from = |pixel: usize| sums[pixel * channels..].iter();
+        let around = from(0).zip(from(1)).zip(from(2)).zip(from(3)).zip(from(4));
+        for (out, ((((first, second), third), fourth), fifth)) in out.iter_mut().zip(around) {
+            // The result fits 16 bits; 16 times the 2^15 by which sums are less is nothing in them.
+            let value = |sum: &i16| Wrapping(sum.cast_unsigned());
+            let ends = value(first) + value(fifth);
+            let sum = ends + ((value(second) + value(fourth)) << 2) + value(third) * Wrapping(6);
+            *out = ((sum + Wrapping(128)) >> 8).0.to_le_bytes()[0];
+        }
+    }
 }
 
 kernel! {
