@@ -149,6 +149,15 @@ impl<'f> Reader<'f> {
         std::mem::take(&mut self.metadata)
     }
 
+    /// Memory that it got to decode into and does not need, once.
+    #[must_use]
+    pub fn take_unneeded(&mut self) -> Vec<u8> {
+        match &mut self.pixels {
+            Pixels::Rows(.., recycled) => std::mem::take(recycled),
+            Pixels::Decoded(_) => Vec::new(),
+        }
+    }
+
     /// Reads the rest of the file, behind the last row. Gives memory back that can be used again.
     ///
     /// # Errors

@@ -99,6 +99,8 @@ pub(crate) fn filter_file(
     let recycled = buffers.take_any(job.pixel_bytes);
     let opened = timed(&times.decode, || Reader::open(job.file, job.decode, recycled));
     let mut reader = opened.map_err(Fault::Decode)?;
+    // It may serve the result, or that of another thread.
+    buffers.give(reader.take_unneeded());
     let (width, height, channels) = (reader.width(), reader.height(), reader.channels());
     let metadata = reader.take_metadata();
     let output = (width, height, chain.output_channels(channels));
@@ -136,4 +138,32 @@ fn filter_rows<'m>(
         timed(&times.encode, || writer.write(rows.bytes())).map_err(Fault::Encode)?;
     }
     Ok(writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image_file::{Format, Metadata, encode};
+    use crate::ops::Simd;
+
+    #[test]
+    fn memory_that_rows_are_not_decoded_into_serves_the_result() {
+        let (width, height) = (64, 48);
+        let options = |format| EncodeOptions { format, quality: 95, strip: false };
+        let pixels = vec![7; width * height * 3];
+        let chain = Chain::build(&[], Simd::detect()).unwrap();
+        for (from, to) in [(Format::Jpeg, Format::Png), (Format::Png, Format::Jpeg)] {
+            let file =
+                encode(&pixels, width, height, 3, &Metadata::default(), &options(from)).unwrap();
+            let room = usize::try_from(writer_bytes(width, height, 3, to)).unwrap();
+            let (buffers, only) = (Buffers::new(u64::MAX), Vec::with_capacity(room));
+            let place = only.as_ptr();
+            buffers.give(only);
+            let (decode, encode) = (&DecodeOptions::DEFAULT, &options(to));
+            let job = FileJob { file: &file, pixel_bytes: room, decode, encode };
+            let filtered = filter_file(&chain, &job, &buffers, &Times::default());
+            let (result, _) = filtered.unwrap_or_else(|_| panic!("{from:?} to {to:?}"));
+            assert_eq!(result.as_ptr(), place, "{from:?} to {to:?}");
+        }
+    }
 }
