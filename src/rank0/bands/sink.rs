@@ -148,12 +148,10 @@ impl Sink {
         let (mut hasher, mut time) = (OutputHasher::new(self.checksum), Duration::ZERO);
         for joined in written {
             let hashed = timed(&mut time, || match &joined {
-                Joined::Band(bytes) | Joined::Beside(bytes) => {
-                    hasher.add(bytes);
-                    Ok(())
-                }
                 Joined::Part(_, groups, _) if hasher.add_groups(groups) => Ok(()),
-                Joined::Part(_, _, Rows::Here(bytes)) => {
+                Joined::Band(bytes)
+                | Joined::Beside(bytes)
+                | Joined::Part(_, _, Rows::Here(bytes)) => {
                     hasher.add(bytes);
                     Ok(())
                 }
