@@ -231,7 +231,7 @@ def large_job(program, op, corpus):
     flags = ("--op", MPIX_OPS[op])
     contestants = [
         *mpix_contestants(program, *flags),
-        *mpix_contestants(program, *flags, "--checksum", "blake3", told=", `--checksum blake3`"),
+        *mpix_contestants(program, *flags, "--checksum", "blake3", told=", BLAKE3"),
         Contestant("OpenCV, its own threads", peer("one", op, "tif"), must_match=True),
         Contestant("pyvips, its own threads", peer("vips-one", op, "tif"), must_match=op == "invert"),
     ]

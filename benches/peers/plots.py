@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, COLUMNS = 840, 2
 PANEL = WIDTH // COLUMNS
-LABELS, VALUES = 178, 48
+LABELS, VALUES = 204, 48
 BAR, GAP = 15, 7
 TITLE, HEAD = 26, 34
 STYLE = """
