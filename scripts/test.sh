@@ -22,6 +22,9 @@ cargo clippy --locked --no-default-features -- -D warnings
 cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 echo "test: all tests" >&2
+# The longest tests wait for other processes.
+cores=$(nproc)
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((cores > 4 ? cores : 4))}
 cargo test --locked --features faults "$@"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
