@@ -228,8 +228,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=8))]
     pub depth: Option<u8>,
 
-    /// What results are hashed with, for `mpix verify` and the manifest: BLAKE3 (`b3sum -c`) is three
-    /// times as fast, and of a huge image each rank hashes its own rows
+    /// What results are hashed with, for `mpix verify` and the manifest: BLAKE3 (`b3sum -c`) is twice as
+    /// fast, and of a huge image each rank hashes its own rows
     #[arg(long, value_enum, default_value_t = ChecksumKind::Sha256, value_name = "KIND",
           env = "MPIX_CHECKSUM")]
     pub checksum: ChecksumKind,

@@ -87,6 +87,11 @@ mod as_bytes {
 mod tests {
     use super::*;
 
+    /// Bytes that do not repeat soon.
+    pub(super) fn content(length: usize) -> Vec<u8> {
+        (0..length).map(|index| (index * index / 7 + index / 251).to_le_bytes()[0]).collect()
+    }
+
     #[test]
     fn hashes_are_the_published_ones() {
         assert_eq!(

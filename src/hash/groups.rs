@@ -150,11 +150,8 @@ impl GroupJoiner {
 mod tests {
     use std::io::Write;
 
+    use super::super::tests::content;
     use super::*;
-
-    fn content(length: usize) -> Vec<u8> {
-        (0..length).map(|index| (index * index / 7 + index / 251).to_le_bytes()[0]).collect()
-    }
 
     fn file_of(content: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();

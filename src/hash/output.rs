@@ -100,12 +100,11 @@ impl Serialize for OutputHash {
 impl<'de> Deserialize<'de> for OutputHash {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let bytes = <&[u8]>::deserialize(from)?;
-        let unknown = || D::Error::invalid_length(bytes.len(), &"32 bytes, or 3 and 32 more");
         match bytes {
             [BLAKE3_MARK, hash @ ..] if bytes.len() == 33 => hash.try_into().map(Self::Blake3),
             _ => bytes.try_into().map(Self::Sha256),
         }
-        .map_err(|_| unknown())
+        .map_err(|_| D::Error::invalid_length(bytes.len(), &"32 bytes, or 3 and 32 more"))
     }
 }
 
@@ -191,13 +190,10 @@ fn push_if_whole(subtrees: &mut Subtrees, begun: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::content;
     use super::*;
 
     const BOTH: [Checksum; 2] = [Checksum::Sha256, Checksum::Blake3];
-
-    fn content(length: usize) -> Vec<u8> {
-        (0..length).map(|index| (index * index / 7 + index / 251).to_le_bytes()[0]).collect()
-    }
 
     #[test]
     fn hashes_are_the_published_ones() {
