@@ -130,6 +130,14 @@ pub(crate) fn load_words_32(words: &[i16; 32]) -> __m512i {
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
 
+/// Writes 32 words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn store_words_of_512(vector: __m512i, out: &mut [i16; 32]) {
+    // SAFETY: the reference holds 64 bytes; no alignment is asked for.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), vector) }
+}
+
 /// Writes 64 words.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -263,6 +271,34 @@ pub(crate) fn deinterleave_192(pixels: [__m512i; 3]) -> [__m512i; 3] {
     for (channel, [of_two, of_three]) in channels.iter_mut().zip(&PLACES) {
         let two = _mm512_permutex2var_epi8(left, load_64(of_two), middle);
         *channel = _mm512_permutex2var_epi8(two, load_64(of_three), right);
+    }
+    channels
+}
+
+/// The three channels of 32 pixels of words.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(crate) fn deinterleave_words_96(pixels: &[i16; 96]) -> [__m512i; 3] {
+    /// For each channel, where its words come from: first of the first 64 words, then of those and the
+    /// last 32.
+    const PLACES: [[[i16; 32]; 2]; 3] = {
+        let mut places = [[[0; 32]; 2]; 3];
+        let mut at = 0;
+        while at < 96 {
+            let (channel, pixel) = pixel_at(at);
+            let [first, second] = &mut places[channel];
+            first[pixel as usize] = byte(at % 64) as i16;
+            second[pixel as usize] = if at < 64 { pixel as i16 } else { byte(at - 32) as i16 };
+            at += 1;
+        }
+        places
+    };
+    let [left, middle, right] = pixels.as_chunks::<32>().0 else { unreachable!() };
+    let (left, middle, right) = (load_words_32(left), load_words_32(middle), load_words_32(right));
+    let mut channels = [left; 3];
+    for (channel, [of_two, of_three]) in channels.iter_mut().zip(&PLACES) {
+        let two = _mm512_permutex2var_epi16(left, load_words_32(of_two), middle);
+        *channel = _mm512_permutex2var_epi16(two, load_words_32(of_three), right);
     }
     channels
 }

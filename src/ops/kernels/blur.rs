@@ -368,11 +368,27 @@ kernel! {
 kernel! {
     /// Writes the three channels of a row apart.
     fn split_row(row: &[i16], channels: [&mut [i16]; 3]) {
-        let [first, second, third] = channels;
-        let out = first.iter_mut().zip(second).zip(third);
-        for (((first, second), third), pixel) in out.zip(row.as_chunks::<3>().0) {
-            [*first, *second, *third] = *pixel;
+        split(row, channels);
+    }
+    avx512 {
+        let (chunks, rest) = row.as_chunks::<96>();
+        let [first, second, third] = channels.map(|channel| channel.as_chunks_mut::<32>());
+        let out = first.0.iter_mut().zip(second.0).zip(third.0);
+        for (((first, second), third), pixels) in out.zip(chunks) {
+            let split = vectors::deinterleave_words_96(pixels);
+            for (channel, out) in split.into_iter().zip([first, second, third]) {
+                vectors::store_words_of_512(channel, out);
+            }
         }
+        split(rest, [first.1, second.1, third.1]);
+    }
+}
+
+#[inline(always)]
+fn split(row: &[i16], [first, second, third]: [&mut [i16]; 3]) {
+    let out = first.iter_mut().zip(second).zip(third);
+    for (((first, second), third), pixel) in out.zip(row.as_chunks::<3>().0) {
+        [*first, *second, *third] = *pixel;
     }
 }
 
