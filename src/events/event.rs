@@ -196,7 +196,8 @@ pub struct RankPulse {
     pub host: String,
     /// Seconds since it last said anything.
     pub silent_s: f64,
-    /// Milliseconds that the last ping took that it answered, there and back.
+    /// Milliseconds that the last ping took that it answered, there and back; rank 0 and the rank may each have
+    /// slept for two of them.
     pub round_trip_ms: Option<f64>,
     /// How much it had to do then.
     pub load: Option<RankLoad>,

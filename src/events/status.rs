@@ -129,7 +129,8 @@ pub struct RankStatus {
     /// Seconds since it last said anything, at the last heartbeat.
     #[serde(default)]
     pub silent_s: f64,
-    /// Milliseconds that the last ping took that it answered, there and back.
+    /// Milliseconds that the last ping took that it answered, there and back; rank 0 and the rank may each have
+    /// slept for two of them.
     #[serde(default)]
     pub round_trip_ms: Option<f64>,
     /// How much it had to do then.

@@ -27,11 +27,14 @@ pub fn mpi_library() -> Option<String> {
     None
 }
 
-/// Sleeps between two looks for messages of other processes. A blocking receive would eat a core.
+/// Sleeps between two looks for messages of other processes. A blocking receive would eat a core; and each
+/// look takes some microseconds from a thread that filters.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
-const LONGEST_SLEEP: Duration = Duration::from_micros(500);
-/// Looks at data on its way in the time that it has been: it is held up by a small part of that.
-const LOOKS_AT_DATA: u32 = 16;
+const LONG_SLEEP: Duration = Duration::from_micros(500);
+/// The longest, when nothing has come for long.
+const LONGEST_SLEEP: Duration = Duration::from_millis(2);
+/// Looks in the time that something has been waited for: it is held up by a small part of that.
+const LOOKS: u32 = 16;
 /// Looks before the first sleep: an answer that is on its way comes within some microseconds.
 const LOOKS_BEFORE_SLEEP: u32 = 20;
 
@@ -68,16 +71,16 @@ pub fn next_event<E>(
         }
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
+        let part_of_wait = now.duration_since(began) / LOOKS;
         let wait = if !others.needs_polling() {
             left
         } else if others.is_busy() {
             // What has been on its way for long comes over a slow link.
-            let waited = now.duration_since(began);
-            (waited / LOOKS_AT_DATA).clamp(SHORTEST_SLEEP, LONGEST_SLEEP).min(left)
+            part_of_wait.clamp(SHORTEST_SLEEP, LONG_SLEEP).min(left)
         } else if looks < LOOKS_BEFORE_SLEEP {
             Duration::ZERO
         } else {
-            sleep = (sleep * 2).min(LONGEST_SLEEP);
+            sleep = (sleep * 2).min(part_of_wait.clamp(LONG_SLEEP, LONGEST_SLEEP));
             sleep.min(left)
         };
         looks += 1;
