@@ -281,9 +281,10 @@ int mpix_jpeg_end_reading(struct mpix_jpeg *jpeg)
 }
 
 /* Gets ready to write a file of at most `room` bytes, of pixels of 1 (gray), 3 (RGB) or 4 bytes (RGB and one unused):
- * of colours 4:2:0, with the usual tables, by the accurate DCT; a restart marker behind so many rows of blocks, if any. */
+ * of colours 4:2:0, with the usual tables, by the accurate DCT; a restart marker behind so many rows of blocks, if any.
+ * `in_planes`: of colours, what will be written is luma and chroma. */
 int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t room, const unsigned header[3],
-                            int quality, int restart_rows)
+                            int quality, int restart_rows, int in_planes)
 {
   struct jpeg_compress_struct *writer = &jpeg->codec.writer;
 
@@ -301,6 +302,7 @@ int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t 
   jpeg_set_quality(writer, quality, TRUE);
   writer->dct_method = JDCT_ISLOW;
   writer->restart_in_rows = restart_rows;
+  writer->raw_data_in = in_planes;
   jpeg_start_compress(writer, TRUE);
   return 1;
 }
@@ -311,6 +313,23 @@ int mpix_jpeg_write_rows(struct mpix_jpeg *jpeg, const unsigned char *rows, size
   if (setjmp(jpeg->fault)) return 0;
   for (JSAMPROW row = (JSAMPROW)rows, end = row + count * row_length; row != end; row += row_length)
     jpeg_write_scanlines(&jpeg->codec.writer, &row, 1);
+  return 1;
+}
+
+/* Writes a row of units (MCUs): 16 rows of luma, of whole units, and behind them 8 of blue and 8 of red, each half as
+ * long. */
+int mpix_jpeg_write_planes(struct mpix_jpeg *jpeg, const unsigned char *planes, size_t row_length)
+{
+  JSAMPROW luma[2 * DCTSIZE], blue[DCTSIZE], red[DCTSIZE];
+  JSAMPARRAY components[3] = { luma, blue, red };
+
+  for (int i = 0; i < 2 * DCTSIZE; i++) luma[i] = (JSAMPROW)planes + i * row_length;
+  for (int i = 0; i < DCTSIZE; i++) {
+    blue[i] = luma[0] + 2 * DCTSIZE * row_length + i * (row_length / 2);
+    red[i] = blue[0] + DCTSIZE * (row_length / 2) + i * (row_length / 2);
+  }
+  if (setjmp(jpeg->fault)) return 0;
+  jpeg_write_raw_data(&jpeg->codec.writer, components, 2 * DCTSIZE);
   return 1;
 }
 

@@ -12,7 +12,8 @@ use super::{png_writer, webp};
 const FIXED: u64 = 1 << 20;
 /// The longest part of a lossy WebP picture, by the bits that its length has.
 const WEBP_PART: u64 = 1 << 24;
-/// Lines that libjpeg-turbo works on at a time, in pixels of three bytes.
+/// Lines that libjpeg-turbo works on at a time, in pixels of three bytes; the planes that are made for it
+/// have less.
 const JPEG_LINES: u64 = 16;
 /// Lines that other codecs work on at a time.
 const LINES: u64 = 4;

@@ -34,6 +34,7 @@ mod format;
 mod guard;
 mod jpeg;
 mod jpeg_pieces;
+mod jpeg_planes;
 mod jpeg_segments;
 mod jpeg_slices;
 mod kernels;

@@ -64,8 +64,8 @@ impl Simd {
         self.0
     }
 
-    /// Whether it has dot products of four bytes: the kernels that sum in whole numbers then beat those
-    /// in single precision.
+    /// Whether it has dot products of bytes and of words: the kernels that sum in whole numbers then beat
+    /// those in single precision, and what others have made for AVX2.
     pub(crate) fn has_dot_products(self) -> bool {
         match self.0 {
             Level::Scalar => false,

@@ -10,3 +10,4 @@ pub(super) mod huffman;
 pub(super) mod png_filter;
 #[cfg(target_arch = "x86_64")]
 mod staged;
+pub(super) mod ycc;
