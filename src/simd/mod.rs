@@ -4,6 +4,8 @@
 //! of its own in that level's instructions. [`Simd`] says which form runs; all of them give the same
 //! bytes.
 
+#[cfg(test)]
+pub(crate) mod every_colour;
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "intrinsics that take pointers")]
 pub(crate) mod vectors;

@@ -175,18 +175,15 @@ fn mean_of_pairs(above: __m512i, below: __m512i) -> __m256i {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::Simd;
+    use crate::simd::{Simd, every_colour};
 
-    /// Luma of two rows and chroma, one after the other.
-    fn made(simd: Simd, rows: [&[u8]; 2], channels: usize) -> Vec<u8> {
-        let halves = (rows[0].len() / channels).div_ceil(2) + 3;
-        let columns = 2 * halves;
-        let mut out = vec![0; 2 * (columns + halves)];
+    /// Fills `out` with luma of two rows, and chroma behind it: as many values as one row of it.
+    fn fill(simd: Simd, rows: [&[u8]; 2], channels: usize, out: &mut [u8]) {
+        let columns = out.len() / 3;
         let (luma, chroma) = out.split_at_mut(2 * columns);
         let (upper, lower) = luma.split_at_mut(columns);
-        let (blue, red) = chroma.split_at_mut(halves);
+        let (blue, red) = chroma.split_at_mut(columns / 2);
         to_ycc(simd, rows, channels, TwoRows { luma: [upper, lower], blue, red });
-        out
     }
 
     #[test]
@@ -195,11 +192,16 @@ mod tests {
             .map(|at| at.wrapping_mul(2_654_435_761).rotate_left(at % 31).to_be_bytes()[1])
             .collect();
         for channels in [3, 4] {
-            for columns in 1..=200 {
+            for columns in 1..=200_usize {
                 let rows = [&noise[..columns * channels], &noise[1000..][..columns * channels]];
-                let plain = made(Simd::scalar(), rows, channels);
+                let made = |simd| {
+                    let mut out = vec![0; 3 * (columns.next_multiple_of(2) + 6)];
+                    fill(simd, rows, channels, &mut out);
+                    out
+                };
+                let plain = made(Simd::scalar());
                 for simd in Simd::all() {
-                    assert_eq!(made(simd, rows, channels), plain, "{simd} {channels} {columns}");
+                    assert_eq!(made(simd), plain, "{simd} {channels} {columns}");
                 }
             }
         }
@@ -207,15 +209,10 @@ mod tests {
 
     #[test]
     fn all_levels_agree_on_all_colours() {
-        for blue in 0..=255 {
-            let colours =
-                (0..=255).flat_map(|red| (0..=255).flat_map(move |green| [red, green, blue]));
-            let rgb: Vec<u8> = colours.collect();
-            let rows = [&rgb[..], &rgb[..]];
-            let plain = made(Simd::scalar(), rows, 3);
-            for simd in Simd::all() {
-                assert!(made(simd, rows, 3) == plain, "{simd}, blue {blue}");
-            }
-        }
+        every_colour::agree(
+            |simd, rgb, out| fill(simd, [rgb; 2], 3, out),
+            |rgb, out| fill(Simd::scalar(), [rgb; 2], 3, out),
+            3,
+        );
     }
 }

@@ -180,8 +180,8 @@ fn luma_of_8(rgb: &[u8; 24]) -> __m256i {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::kernels::every_colour;
     use crate::simd::Simd;
+    use crate::simd::every_colour;
 
     #[test]
     fn every_colour_at_every_level() {

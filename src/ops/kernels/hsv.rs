@@ -300,7 +300,7 @@ fn hue_of_256(plus_and_minus: __m256i, turned: __m256i, low: __m256i, high: __m2
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::kernels::every_colour;
+    use crate::simd::every_colour;
 
     #[test]
     fn single_precision_quotients_round_as_exact_ones() {

@@ -8,8 +8,6 @@
 pub(super) mod blur;
 pub(super) mod canny;
 pub(super) mod convolve;
-#[cfg(test)]
-mod every_colour;
 pub(super) mod gray;
 pub(super) mod hsv;
 pub(super) mod point;

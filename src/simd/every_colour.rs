@@ -1,9 +1,9 @@
 //! All 2^24 colours, for tests of kernels that look at each pixel alone.
 
-use crate::simd::Simd;
+use super::Simd;
 
 /// Holds `kernel` at every level of this CPU against `plain`, which makes `channels` values of a pixel.
-pub(super) fn agree(
+pub(crate) fn agree(
     kernel: fn(Simd, &[u8], &mut [u8]),
     plain: fn(&[u8], &mut [u8]),
     channels: usize,
