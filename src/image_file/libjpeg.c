@@ -162,15 +162,32 @@ int mpix_jpeg_read_header(struct mpix_jpeg *jpeg, const unsigned char *file, siz
   return 1;
 }
 
+/* Whether the colours of a picture are luma, and chroma for two by two pixels each (4:2:0), to be made smooth. */
+static int is_in_planes(const struct jpeg_decompress_struct *reader)
+{
+  const jpeg_component_info *components = reader->comp_info;
+
+  if (reader->jpeg_color_space != JCS_YCbCr || reader->num_components != 3 || reader->data_precision != 8) return 0;
+  for (int i = 0; i < 3; i++) {
+    int factor = i ? 1 : 2;
+
+    if (components[i].h_samp_factor != factor || components[i].v_samp_factor != factor) return 0;
+  }
+  /* libjpeg does not make less smooth. */
+  return reader->image_width > 4;
+}
+
 /* Gets ready to give rows of the picture, 1, 2, 4 or 8 times smaller; of several scans, reads all. Tells how
-   many columns and rows there are then. */
-int mpix_jpeg_start_reading(struct mpix_jpeg *jpeg, unsigned shrink, unsigned size[2])
+ * many columns and rows there are then. `in_planes`: if it is of 4:2:0 and not made smaller, what will be read is luma
+ * and chroma, and else this becomes 0. */
+int mpix_jpeg_start_reading(struct mpix_jpeg *jpeg, unsigned shrink, int *in_planes, unsigned size[2])
 {
   struct jpeg_decompress_struct *reader = &jpeg->codec.reader;
 
   if (setjmp(jpeg->fault)) return 0;
   reader->scale_num = 1;
   reader->scale_denom = shrink;
+  reader->raw_data_out = *in_planes = *in_planes && shrink == 1 && is_in_planes(reader);
   jpeg_start_decompress(reader);
   size[0] = reader->output_width;
   size[1] = reader->output_height;
@@ -272,6 +289,36 @@ int mpix_jpeg_read_rows(struct mpix_jpeg *jpeg, unsigned char *rows, size_t row_
   return 1;
 }
 
+/* The rows of the planes of a row of units (MCUs): 16 of luma, of whole units, and behind them 8 of blue and 8 of red,
+ * each half as long. */
+struct rows {
+  JSAMPROW luma[2 * DCTSIZE], blue[DCTSIZE], red[DCTSIZE];
+};
+
+static struct rows rows_of(const unsigned char *planes, size_t row_length)
+{
+  struct rows rows;
+
+  for (int i = 0; i < 2 * DCTSIZE; i++) rows.luma[i] = (JSAMPROW)planes + i * row_length;
+  for (int i = 0; i < DCTSIZE; i++) {
+    rows.blue[i] = rows.luma[0] + 2 * DCTSIZE * row_length + i * (row_length / 2);
+    rows.red[i] = rows.blue[0] + DCTSIZE * (row_length / 2) + i * (row_length / 2);
+  }
+  return rows;
+}
+
+/* Reads the planes of the next row of units, which must be there. Below the last row of the picture they are not
+ * written. */
+int mpix_jpeg_read_planes(struct mpix_jpeg *jpeg, unsigned char *planes, size_t row_length)
+{
+  struct rows rows = rows_of(planes, row_length);
+  JSAMPARRAY components[3] = { rows.luma, rows.blue, rows.red };
+
+  if (setjmp(jpeg->fault)) return 0;
+  jpeg_read_raw_data(&jpeg->codec.reader, components, 2 * DCTSIZE);
+  return 1;
+}
+
 /* Reads what stands behind the last row. */
 int mpix_jpeg_end_reading(struct mpix_jpeg *jpeg)
 {
@@ -316,18 +363,12 @@ int mpix_jpeg_write_rows(struct mpix_jpeg *jpeg, const unsigned char *rows, size
   return 1;
 }
 
-/* Writes a row of units (MCUs): 16 rows of luma, of whole units, and behind them 8 of blue and 8 of red, each half as
- * long. */
+/* Writes the planes of the next row of units. */
 int mpix_jpeg_write_planes(struct mpix_jpeg *jpeg, const unsigned char *planes, size_t row_length)
 {
-  JSAMPROW luma[2 * DCTSIZE], blue[DCTSIZE], red[DCTSIZE];
-  JSAMPARRAY components[3] = { luma, blue, red };
+  struct rows rows = rows_of(planes, row_length);
+  JSAMPARRAY components[3] = { rows.luma, rows.blue, rows.red };
 
-  for (int i = 0; i < 2 * DCTSIZE; i++) luma[i] = (JSAMPROW)planes + i * row_length;
-  for (int i = 0; i < DCTSIZE; i++) {
-    blue[i] = luma[0] + 2 * DCTSIZE * row_length + i * (row_length / 2);
-    red[i] = blue[0] + DCTSIZE * (row_length / 2) + i * (row_length / 2);
-  }
   if (setjmp(jpeg->fault)) return 0;
   jpeg_write_raw_data(&jpeg->codec.writer, components, 2 * DCTSIZE);
   return 1;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::ptr::NonNull;
 
-use super::jpeg_planes::Planes;
+use super::jpeg_planes::{self, FromPlanes, ToPlanes};
 use super::libjpeg_blocks::Unit;
 use super::writer::emptied;
 use crate::simd::Simd;
@@ -26,13 +26,19 @@ unsafe extern "C" {
         length: usize,
         header: *mut [c_uint; 3],
     ) -> c_int;
-    fn mpix_jpeg_start_reading(jpeg: *mut Opaque, shrink: c_uint, size: *mut [c_uint; 2]) -> c_int;
+    fn mpix_jpeg_start_reading(
+        jpeg: *mut Opaque,
+        shrink: c_uint,
+        in_planes: *mut c_int,
+        size: *mut [c_uint; 2],
+    ) -> c_int;
     fn mpix_jpeg_read_rows(
         jpeg: *mut Opaque,
         rows: *mut u8,
         row_length: usize,
         count: usize,
     ) -> c_int;
+    fn mpix_jpeg_read_planes(jpeg: *mut Opaque, planes: *mut u8, row_length: usize) -> c_int;
     fn mpix_jpeg_end_reading(jpeg: *mut Opaque) -> c_int;
     fn mpix_jpeg_start_writing(
         jpeg: *mut Opaque,
@@ -116,6 +122,8 @@ pub(super) struct Reader<'f> {
     rows_left: usize,
     /// What the codec has blocks decoded by.
     unit: Option<Box<Unit>>,
+    /// Where luma and chroma become colours, if not in the codec.
+    planes: Option<Box<FromPlanes>>,
     /// The codec reads in it.
     _file: Cow<'f, [u8]>,
 }
@@ -139,7 +147,8 @@ impl<'f> Reader<'f> {
         if channels == 0 {
             return Err("Could not determine colorspace of JPEG image".to_owned());
         }
-        Ok(Self { codec, shape: (width, height, channels), rows_left: 0, unit: None, _file: file })
+        let shape = (width, height, channels);
+        Ok(Self { codec, shape, rows_left: 0, unit: None, planes: None, _file: file })
     }
 
     /// Columns, rows, and bytes in a pixel.
@@ -150,24 +159,32 @@ impl<'f> Reader<'f> {
     /// Gets ready to give the first row of the picture, or of one that is 2, 4 or 8 times smaller. This
     /// may take memory for the whole picture.
     pub(super) fn start(&mut self, shrink: u8) -> Result<(), Fault> {
-        self.start_alone(shrink)?;
+        let simd = Simd::detect();
+        self.start_with(worth_planes(simd).then_some(simd), shrink)?;
         // SAFETY: no row was read yet; the unit is dropped behind the codec.
         self.unit = unsafe { Unit::take_over(self.codec.opaque.as_ptr()) };
         Ok(())
     }
 
-    /// As `start`, but libjpeg-turbo decodes all blocks itself.
-    fn start_alone(&mut self, shrink: u8) -> Result<(), Fault> {
-        let (by, mut size) = (shrink.into(), [0; 2]);
+    /// As `start`, but libjpeg-turbo decodes all blocks itself; it makes the colours, too, but where there
+    /// is a level for planes, and the picture is of the kind.
+    fn start_with(&mut self, planes: Option<Simd>, shrink: u8) -> Result<(), Fault> {
+        let (mut in_planes, mut size) = (c_int::from(planes.is_some()), [0; 2]);
         let start = |jpeg| {
-            // SAFETY: the codec has read its header, and its file is there; `size` is as large as C
-            // takes it to be.
-            unsafe { mpix_jpeg_start_reading(jpeg, by, &raw mut size) }
+            // SAFETY: the codec has read its header, and its file is there; `in_planes` and `size` are
+            // what C takes them to be.
+            unsafe {
+                let (in_planes, size) = (&raw mut in_planes, &raw mut size);
+                mpix_jpeg_start_reading(jpeg, shrink.into(), in_planes, size)
+            }
         };
         self.codec.call(start)?;
         let [width, height] = size.map(|side| side as usize);
         self.shape = (width, height, self.shape.2);
         self.rows_left = height;
+        self.planes = planes
+            .filter(|_| in_planes != 0)
+            .map(|simd| Box::new(FromPlanes::new(simd, width, height)));
         Ok(())
     }
 
@@ -180,6 +197,9 @@ impl<'f> Reader<'f> {
         let count = rows_in(rows, width * channels);
         assert!(count <= self.rows_left, "{count} rows of {}", self.rows_left);
         self.rows_left -= count;
+        if let Some(planes) = &mut self.planes {
+            return planes.give(rows, |planes| read_planes(&mut self.codec, width, planes));
+        }
         // SAFETY: rows are left only behind `start`; `rows` holds `count` of `width * channels`
         // bytes, which is what the codec gives.
         self.codec.call(|jpeg| unsafe {
@@ -205,7 +225,7 @@ pub(super) struct Writer {
     shape: Shape,
     rows_left: usize,
     /// Where colours become luma and chroma, if not in the codec.
-    planes: Option<Box<Planes>>,
+    planes: Option<Box<ToPlanes>>,
     /// The codec writes to its memory; its length is 0 until the end.
     file: Vec<u8>,
 }
@@ -224,14 +244,13 @@ impl Writer {
         recycled: Vec<u8>,
     ) -> Result<Self, Fault> {
         let simd = Simd::detect();
-        // What libjpeg-turbo makes at AVX2 is made as fast.
-        let planes = (simd.has_dot_products() && shape.2 > 1).then(|| Planes::new(simd, shape));
+        let planes = (worth_planes(simd) && shape.2 > 1).then(|| ToPlanes::new(simd, shape));
         Self::with(planes, shape, quality, is_restarted, recycled)
     }
 
     /// The same; where there are `planes`, they take the rows for the codec.
     fn with(
-        planes: Option<Planes>,
+        planes: Option<ToPlanes>,
         shape: Shape,
         quality: u8,
         is_restarted: bool,
@@ -296,13 +315,23 @@ impl Writer {
     }
 }
 
-/// Writes the planes of a row of units, of a picture of `width` columns.
-fn write_planes(codec: &mut Codec, width: usize, planes: &[u8]) -> Result<(), Fault> {
-    let (all, row_length) = Planes::lengths(width);
-    assert!(planes.len() == all, "{} bytes of planes of {width} columns", planes.len());
+/// Whether colours are made faster here than by libjpeg-turbo, which has nothing beyond AVX2.
+fn worth_planes(simd: Simd) -> bool {
+    simd.has_dot_products()
+}
+
+/// Reads the planes of the next row of units, of a picture of `width` columns.
+fn read_planes(codec: &mut Codec, width: usize, planes: &mut [u8]) -> Result<(), Fault> {
+    let row_length = jpeg_planes::row_length(width, planes);
     // SAFETY: `planes` holds 16 rows of luma and 16 of chroma, which have half the length: whole units of
-    // the picture that the codec was started for, to be written in planes; the file that it writes to is
-    // there.
+    // the picture that the codec was started for, to be read in planes; a row of them is left.
+    codec.call(|jpeg| unsafe { mpix_jpeg_read_planes(jpeg, planes.as_mut_ptr(), row_length) })
+}
+
+/// Writes the planes of the next row of units, of a picture of `width` columns.
+fn write_planes(codec: &mut Codec, width: usize, planes: &[u8]) -> Result<(), Fault> {
+    let row_length = jpeg_planes::row_length(width, planes);
+    // SAFETY: as for `read_planes`, but to be written; the file that it writes to is there.
     codec.call(|jpeg| unsafe { mpix_jpeg_write_planes(jpeg, planes.as_ptr(), row_length) })
 }
 
@@ -368,22 +397,23 @@ mod tests {
             .unwrap()
     }
 
-    /// Rows of a file, and the first warning; how it was read, and whether its units were taken over.
-    type Read = (Result<(Vec<u8>, Option<String>), Fault>, bool);
+    /// Rows of a file, and the first warning.
+    type Read = Result<(Vec<u8>, Option<String>), Fault>;
 
-    fn read(file: &[u8], shrink: u8, is_alone: bool) -> Read {
-        let mut was_taken = false;
+    /// What a reader gives once it is started, and whether units of the file were taken over.
+    fn read(file: &[u8], start: impl Fn(&mut Reader<'_>) -> Result<(), Fault>) -> (Read, bool) {
+        let (mut dice, mut was_taken) = (Dice(5), false);
         let mut rows = || {
             let mut reader = Reader::new(file.into(), 500)?;
-            if is_alone {
-                reader.start_alone(shrink)?;
-            } else {
-                reader.start(shrink)?;
-            }
+            start(&mut reader)?;
             was_taken = reader.unit.is_some();
             let (width, height, channels) = reader.shape();
-            let mut rows = vec![0; width * height * channels];
-            reader.read(&mut rows)?;
+            let (stride, mut rows) = (width * channels, vec![0; width * height * channels]);
+            let mut rest = &mut rows[..];
+            while !rest.is_empty() {
+                let next = rest.len().min(dice.roll(40) * stride);
+                reader.read(rest.split_off_mut(..next).unwrap())?;
+            }
             // How many bytes are skipped depends on how many have become bits before, ahead of time.
             let is_told = |warning: &String| !warning.contains(" extraneous bytes before marker ");
             Ok((rows, reader.end()?.filter(is_told)))
@@ -392,9 +422,10 @@ mod tests {
     }
 
     fn assert_is_the_same(file: &[u8], shrink: u8, name: &str) -> bool {
-        let (alone, taken) = (read(file, shrink, true), read(file, shrink, false));
-        assert!(alone.0 == taken.0, "{name}");
-        taken.1
+        let (alone, _) = read(file, |reader| reader.start_with(None, shrink));
+        let (taken, was_taken) = read(file, |reader| reader.start(shrink));
+        assert!(alone == taken, "{name}");
+        was_taken
     }
 
     /// Files of each kind of codes, by their names, and whether their units can be taken over.
@@ -412,9 +443,14 @@ mod tests {
             ("RGB", file(true, 90, |codec| codec.set_colorspace(Colorspace::RGB)), true),
             ("own tables", file(true, 90, |codec| codec.set_optimize(true)), true),
             ("with markers", with_markers(), true),
-            ("progressive", file(true, 90, |codec| codec.set_progressive(true)), false),
+            ("progressive 4:2:0", progressive(of), false),
+            ("progressive 4:4:4", progressive(Subsamp::None), false),
             ("arithmetic", file(true, 90, |codec| codec.set_arithmetic(true)), false),
         ]
+    }
+
+    fn progressive(of: Subsamp) -> Vec<u8> {
+        file(true, 90, |codec| codec.set_subsamp(of).and_then(|()| codec.set_progressive(true)))
     }
 
     /// One whose rows of blocks stand alone.
@@ -437,13 +473,41 @@ mod tests {
         }
     }
 
+    /// Sizes with all kinds of edges.
+    fn sizes() -> impl Iterator<Item = (usize, usize)> {
+        let sides = [1, 2, 3, 4, 5, 6, 15, 16, 17, 31, 33, 63, 64, 65, 129, 150];
+        sides.into_iter().flat_map(move |width| sides.map(|height| (width, height)))
+    }
+
+    #[test]
+    fn planes_become_the_same_rows() {
+        let mut dice = Dice(2);
+        for (width, height) in sizes() {
+            let (shape, quality) = ((width, height, 3), [100, 95, 40][dice.roll(3)]);
+            let pixels: Vec<u8> = (0..width * height * 3).map(|_| dice.byte()).collect();
+            let mut writer = Writer::with(None, shape, quality, false, Vec::new()).unwrap();
+            writer.write(&pixels).unwrap();
+            let file = writer.end().unwrap();
+            let rows = |planes| {
+                read(&file, |reader| {
+                    reader.start_with(planes, 1)?;
+                    let are_used = planes.is_some() && width > 4;
+                    assert_eq!(reader.planes.is_some(), are_used, "{shape:?}");
+                    Ok(())
+                })
+                .0
+            };
+            let plain = rows(None);
+            for simd in Simd::all() {
+                assert!(rows(Some(simd)) == plain, "{shape:?} at quality {quality}, {simd}");
+            }
+        }
+    }
+
     #[test]
     fn planes_become_the_same_file() {
         let mut dice = Dice(3);
-        let sides = [1, 2, 3, 15, 16, 17, 31, 33, 63, 64, 65, 129, 150];
-        for (width, height) in
-            sides.into_iter().flat_map(|width| sides.map(|height| (width, height)))
-        {
+        for (width, height) in sizes() {
             let (channels, quality, is_restarted) =
                 (3 + dice.roll(2), [100, 95, 40][dice.roll(3)], dice.roll(2) == 0);
             let (shape, stride) = ((width, height, channels), width * channels);
@@ -461,7 +525,7 @@ mod tests {
             };
             let plain = file(None);
             for simd in Simd::all() {
-                let is_same = file(Some(Planes::new(simd, shape))) == plain;
+                let is_same = file(Some(ToPlanes::new(simd, shape))) == plain;
                 assert!(is_same, "{shape:?} at quality {quality}, {simd}");
             }
         }

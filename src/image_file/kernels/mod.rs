@@ -8,6 +8,7 @@
 pub(super) mod deflate;
 pub(super) mod huffman;
 pub(super) mod png_filter;
+pub(super) mod rgb;
 #[cfg(target_arch = "x86_64")]
 mod staged;
 pub(super) mod ycc;
