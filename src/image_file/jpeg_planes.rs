@@ -56,6 +56,10 @@ impl ToPlanes {
         Self { simd, row_bytes, channels, columns, rows: 0, waiting: Vec::new(), planes }
     }
 
+    pub(super) fn simd(&self) -> Simd {
+        self.simd
+    }
+
     /// Takes the next rows; `write` gets the planes of each row of units that is full.
     pub(super) fn take(
         &mut self,

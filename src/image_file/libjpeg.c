@@ -57,6 +57,17 @@ struct mpix_place {
  * block before. Gives 0, and leaves the place as it is, for a unit that is in any way unusual. */
 typedef int (*mpix_decode)(const void *unit, struct mpix_place *place, JBLOCKROW *blocks, int *differences);
 
+/* libjpeg's DCT of a file that is written. No header tells of it. */
+struct forward {
+  void (*start_pass)(j_compress_ptr writer);
+  void (*make)(j_compress_ptr writer, jpeg_component_info *component, JSAMPARRAY rows, JBLOCKROW blocks, JDIMENSION row,
+               JDIMENSION column, JDIMENSION count);
+};
+
+/* Makes the coefficients of blocks of a component that stand side by side, of 8 rows of samples from `column` on. */
+typedef void (*mpix_forward)(const void *steps, int component, const JSAMPROW rows[DCTSIZE], size_t column,
+                             JBLOCKROW blocks, size_t count);
+
 struct mpix_jpeg {
   union {
     struct jpeg_common_struct any;
@@ -70,6 +81,8 @@ struct mpix_jpeg {
   boolean (*libjpeg_decode)(j_decompress_ptr reader, JBLOCKROW *blocks);
   mpix_decode decode;
   const void *unit;
+  mpix_forward forward;
+  const void *steps;
   jmp_buf fault;
   /* The first warning, or the error that ended a call. */
   char message[JMSG_LENGTH_MAX];
@@ -352,6 +365,39 @@ int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t 
   writer->raw_data_in = in_planes;
   jpeg_start_compress(writer, TRUE);
   return 1;
+}
+
+/* Tells the steps of the coefficients of each component, before the first row is written. Gives their number; 0 if libjpeg
+ * alone can make them. */
+int mpix_jpeg_steps(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
+{
+#if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
+  const struct jpeg_compress_struct *writer = &jpeg->codec.writer;
+
+  if (writer->data_precision != 8 || writer->dct_method != JDCT_ISLOW) return 0;
+  for (int i = 0; i < writer->num_components; i++)
+    steps[i] = writer->quant_tbl_ptrs[writer->comp_info[i].quant_tbl_no]->quantval;
+  return writer->num_components;
+#else
+  (void)jpeg, (void)steps;
+  return 0;
+#endif
+}
+
+static void make_blocks(j_compress_ptr writer, jpeg_component_info *component, JSAMPARRAY rows, JBLOCKROW blocks,
+                        JDIMENSION row, JDIMENSION column, JDIMENSION count)
+{
+  const struct mpix_jpeg *jpeg = writer->client_data;
+
+  jpeg->forward(jpeg->steps, component->component_index, rows + row, column, blocks, count);
+}
+
+/* Has coefficients made by `own` from now on. mpix_jpeg_steps has given their steps. */
+void mpix_jpeg_make_by(struct mpix_jpeg *jpeg, mpix_forward own, const void *steps)
+{
+  jpeg->forward = own;
+  jpeg->steps = steps;
+  ((struct forward *)jpeg->codec.writer.fdct)->make = make_blocks;
 }
 
 /* Writes the next rows. */

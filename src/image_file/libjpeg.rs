@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 
 use super::jpeg_planes::{self, FromPlanes, ToPlanes};
 use super::libjpeg_blocks::Unit;
+use super::libjpeg_dct::Cosines;
 use super::writer::emptied;
 use crate::simd::Simd;
 
@@ -226,6 +227,8 @@ pub(super) struct Writer {
     rows_left: usize,
     /// Where colours become luma and chroma, if not in the codec.
     planes: Option<Box<ToPlanes>>,
+    /// What the codec has coefficients made by.
+    _cosines: Option<Box<Cosines>>,
     /// The codec writes to its memory; its length is 0 until the end.
     file: Vec<u8>,
 }
@@ -274,7 +277,12 @@ impl Writer {
             let (file, header) = (file.as_mut_ptr(), &raw const header);
             mpix_jpeg_start_writing(jpeg, file, room, header, quality, restart_rows, in_planes)
         })?;
-        Ok(Self { codec, shape, rows_left: shape.1, planes: planes.map(Box::new), file })
+        let simd = planes.as_ref().map(ToPlanes::simd);
+        // SAFETY: no row was written yet; the cosines are dropped behind the codec.
+        let cosines =
+            simd.and_then(|simd| unsafe { Cosines::take_over(simd, codec.opaque.as_ptr()) });
+        let planes = planes.map(Box::new);
+        Ok(Self { codec, shape, rows_left: shape.1, planes, _cosines: cosines, file })
     }
 
     /// Writes the next rows.

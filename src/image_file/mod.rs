@@ -40,6 +40,7 @@ mod jpeg_slices;
 mod kernels;
 mod libjpeg;
 mod libjpeg_blocks;
+mod libjpeg_dct;
 mod limits;
 mod memory;
 mod metadata;

@@ -5,6 +5,7 @@
     expect(unsafe_code, reason = "calls of functions for instructions that were detected")
 )]
 
+pub(super) mod dct;
 pub(super) mod deflate;
 pub(super) mod huffman;
 pub(super) mod png_filter;
