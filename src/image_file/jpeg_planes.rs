@@ -9,11 +9,14 @@ use crate::simd::Simd;
 /// Rows and columns of a unit (MCU) of 4:2:0.
 const UNIT: usize = 16;
 
+/// Room behind the last row of planes: blocks of 8 columns are read two by two.
+const ROOM: usize = 8;
+
 /// Bytes of the planes of a row of units, of pictures of so many columns, and of a row of luma: 16 rows of
 /// luma, and behind them 8 of blue and 8 of red, half as long.
 fn lengths(width: usize) -> (usize, usize) {
     let columns = width.next_multiple_of(UNIT);
-    ((UNIT + UNIT / 2) * columns, columns)
+    ((UNIT + UNIT / 2) * columns + ROOM, columns)
 }
 
 /// The length of a row of luma in such planes.
@@ -28,7 +31,8 @@ pub(super) fn row_length(width: usize, planes: &[u8]) -> usize {
 
 /// Luma, blue, red of the planes of a row of units.
 fn apart(planes: &mut [u8]) -> [&mut [u8]; 3] {
-    let (luma, chroma) = planes.split_at_mut(planes.len() / 3 * 2);
+    let rows = planes.len() - ROOM;
+    let (luma, chroma) = planes[..rows].split_at_mut(rows / 3 * 2);
     let (blue, red) = chroma.split_at_mut(chroma.len() / 2);
     [luma, blue, red]
 }

@@ -64,8 +64,9 @@ struct forward {
                JDIMENSION column, JDIMENSION count);
 };
 
-/* Makes the coefficients of blocks of a component that stand side by side, of 8 rows of samples from `column` on. */
-typedef void (*mpix_forward)(const void *steps, int component, const JSAMPROW rows[DCTSIZE], size_t column,
+/* Makes the coefficients of one or two blocks of a component that stand side by side, of 8 rows of samples that begin
+ * `stride` bytes apart. */
+typedef void (*mpix_forward)(const void *steps, int component, const unsigned char *samples, size_t stride,
                              JBLOCKROW blocks, size_t count);
 
 struct mpix_jpeg {
@@ -389,7 +390,8 @@ static void make_blocks(j_compress_ptr writer, jpeg_component_info *component, J
 {
   const struct mpix_jpeg *jpeg = writer->client_data;
 
-  jpeg->forward(jpeg->steps, component->component_index, rows + row, column, blocks, count);
+  jpeg->forward(jpeg->steps, component->component_index, rows[row] + column, (size_t)(rows[row + 1] - rows[row]), blocks,
+                count);
 }
 
 /* Has coefficients made by `own` from now on. mpix_jpeg_steps has given their steps. */

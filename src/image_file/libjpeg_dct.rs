@@ -22,8 +22,8 @@ type Steps = [u16; 64];
 type Forward = unsafe extern "C" fn(
     steps: *const c_void,
     component: c_int,
-    rows: *const [*const u8; 8],
-    column: usize,
+    samples: *const u8,
+    stride: usize,
     blocks: *mut Block,
     count: usize,
 );
@@ -66,18 +66,18 @@ impl Cosines {
 unsafe extern "C" fn make(
     cosines: *const c_void,
     component: c_int,
-    rows: *const [*const u8; 8],
-    column: usize,
+    samples: *const u8,
+    stride: usize,
     blocks: *mut Block,
     count: usize,
 ) {
     // SAFETY: whoever gave the cosines to C keeps them while C is called.
     let Cosines { simd, components } = unsafe { &*cosines.cast::<Cosines>() };
     let dividers = &components[usize::try_from(component).unwrap_or(usize::MAX)];
-    // SAFETY: there are 8 rows, of at least as many samples as these blocks have; nobody writes to them.
-    let rows = unsafe { *rows }
-        .map(|row| unsafe { slice::from_raw_parts(row.wrapping_add(column), 8 * count) });
+    // SAFETY: there are 8 rows so far apart, and 16 bytes of the last one: planes have more room than they
+    // need. Nobody writes to them.
+    let samples = unsafe { slice::from_raw_parts(samples, 7 * stride + 16) };
     // SAFETY: there are as many, and nobody else has them now.
     let blocks = unsafe { slice::from_raw_parts_mut(blocks, count) };
-    forward(*simd, rows, dividers, blocks);
+    forward(*simd, samples, stride, dividers, blocks);
 }

@@ -28,6 +28,24 @@ pub(crate) fn store_32(vector: __m256i, out: &mut [u8; 32]) {
     unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), vector) }
 }
 
+/// 16 bytes of each of eight rows, which begin `stride` bytes apart: of the first four, from above, and of the
+/// last four, from below.
+#[inline]
+#[target_feature(enable = "avx2,avx512f")]
+pub(crate) fn load_rows_16(bytes: &[u8], stride: usize) -> [__m512i; 2] {
+    assert!(stride <= bytes.len() && 7 * stride + 16 <= bytes.len(), "rows are missing");
+    // SAFETY: all of the eight rows have 16 bytes; no alignment is asked for.
+    let row = |row: usize| unsafe { _mm_loadu_si128(bytes.as_ptr().add(row * stride).cast()) };
+    let first = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(row(0)), row(1));
+    let second = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(row(2)), row(3));
+    let last = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(row(7)), row(6));
+    let before = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(row(5)), row(4));
+    [
+        _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), second),
+        _mm512_inserti64x4::<1>(_mm512_castsi256_si512(last), before),
+    ]
+}
+
 /// 64 bytes.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -120,6 +138,13 @@ pub(crate) fn store_words_32(vectors: [__m256i; 2], out: &mut [i16; 32]) {
         _mm256_storeu_si256(left.as_mut_ptr().cast(), vectors[0]);
         _mm256_storeu_si256(right.as_mut_ptr().cast(), vectors[1]);
     }
+}
+
+/// 16 words, and the same once more.
+#[inline]
+#[target_feature(enable = "avx2,avx512f")]
+pub(crate) fn load_words_16_twice(words: &[i16; 16]) -> __m512i {
+    _mm512_broadcast_i64x4(load_words_16(words))
 }
 
 /// 32 words.

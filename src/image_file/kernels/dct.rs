@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 use super::huffman::Block;
 use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::vectors;
+use crate::simd::{lanes, vectors};
 
 /// Of the sums of the first and the last, the second and the last but one value and so on, the even
 /// coefficients, in units of 2^-13.
@@ -29,7 +29,8 @@ const ODD: [[i16; 4]; 4] = [
 const BITS: u32 = 13;
 const ROW_BITS: u32 = 2;
 
-/// Divisions by the steps of a block's coefficients, eight times as large, rounded half away from 0.
+/// Divisions by the steps of a block's coefficients, eight times as large, rounded half away from 0. They
+/// stand in the order in which two rows of coefficients are made at once: [`made_at`].
 #[derive(Debug)]
 pub(in crate::image_file) struct Dividers {
     /// What is added first, the factors in units of 2^-16, and how far products are then shifted.
@@ -41,12 +42,19 @@ pub(in crate::image_file) struct Dividers {
 impl Dividers {
     pub(in crate::image_file) fn new(steps: &[u16; 64]) -> Self {
         let mut dividers = Self { more: [0; 64], factors: [0; 64], shifts: [0; 64] };
-        for (at, step) in steps.iter().enumerate() {
+        for (place, step) in steps.iter().enumerate() {
             let [more, factor, shift] = divider(8 * u32::from(*step)).map(low_word);
+            let at = made_at(place / 8, place % 8);
             (dividers.more[at], dividers.factors[at], dividers.shifts[at]) = (more, factor, shift);
         }
         dividers
     }
+}
+
+/// Where a coefficient stands among those of a block if of two rows, the left four of the first and of the
+/// second are followed by the right four.
+fn made_at(row: usize, column: usize) -> usize {
+    row / 2 * 16 + column / 4 * 8 + row % 2 * 4 + column % 4
 }
 
 /// What is added to a number, and what it is then multiplied with and shifted by, to divide it by
@@ -71,24 +79,22 @@ fn low_word(number: u32) -> i16 {
 }
 
 kernel! {
-    /// Writes the coefficients of blocks side by side, of 8 rows of samples: 8 for each block.
-    fn forward(rows: [&[u8]; 8], dividers: &Dividers, blocks: &mut [Block]) {
+    /// Writes the coefficients of one block, or of two side by side, of 8 rows of samples that begin `stride`
+    /// bytes apart; 16 bytes of each row are there.
+    fn forward(samples: &[u8], stride: usize, dividers: &Dividers, blocks: &mut [Block]) {
         for (index, block) in blocks.iter_mut().enumerate() {
-            *block = forward_block(rows.map(|row| &row[8 * index..][..8]), dividers);
+            *block = forward_block(&samples[8 * index..], stride, dividers);
         }
     }
     avx512 {
-        for (index, blocks) in blocks.chunks_mut(2).enumerate() {
-            let (first, count) = (16 * index, 8 * blocks.len());
-            forward_two(rows.map(|row| &row[first..][..count]), dividers, blocks);
-        }
+        forward_two(samples, stride, dividers, blocks);
     }
 }
 
 #[inline(always)]
-fn forward_block(rows: [&[u8]; 8], dividers: &Dividers) -> Block {
+fn forward_block(samples: &[u8], stride: usize, dividers: &Dividers) -> Block {
     let mut by_rows = [[0; 8]; 8];
-    for (out, row) in by_rows.iter_mut().zip(rows) {
+    for (out, row) in by_rows.iter_mut().zip(samples.chunks(stride)) {
         let mut values = [0; 8];
         for (value, sample) in values.iter_mut().zip(row) {
             *value = i32::from(*sample) - 128;
@@ -99,11 +105,11 @@ fn forward_block(rows: [&[u8]; 8], dividers: &Dividers) -> Block {
     for column in 0..8 {
         let found = cosines(by_rows.map(|row| row[column]), BITS + ROW_BITS);
         for (row, value) in found.into_iter().enumerate() {
-            let at = 8 * row + column;
+            let at = made_at(row, column);
             let size = value.unsigned_abs() + u32::from(dividers.more[at].cast_unsigned());
             let product = size * u32::from(dividers.factors[at].cast_unsigned());
             let size = low_word(product >> 16 >> dividers.shifts[at]);
-            block[at] = if value < 0 { -size } else { size };
+            block[8 * row + column] = if value < 0 { -size } else { size };
         }
     }
     block
@@ -134,37 +140,36 @@ fn two(weights: [i16; 4], at: usize, more: i32) -> __m512i {
     _mm512_set1_epi32((first & 0xFFFF) | second << 16)
 }
 
-/// One block, or two.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vnni")]
-fn forward_two(rows: [&[u8]; 8], dividers: &Dividers, blocks: &mut [Block]) {
+fn forward_two(samples: &[u8], stride: usize, dividers: &Dividers, blocks: &mut [Block]) {
     // What 128 less in each sample takes from the first coefficient of a row.
     let less = i32::from(EVEN[0][0]) * 8 * 128;
-    let found = sums_of_pairs(pairs_in_rows(rows), 1, [(1 << 10) - less, 1 << 10]);
-    let mut packed = [_mm512_setzero_si512(); 4];
-    for (packed, two) in packed.iter_mut().zip(found.as_chunks::<2>().0) {
-        let [first, second] = *two;
-        *packed =
-            _mm512_packs_epi32(_mm512_srai_epi32::<11>(first), _mm512_srai_epi32::<11>(second));
-    }
+    let found = sums_of_pairs(pairs_in_rows(samples, stride), 1, [(1 << 10) - less, 1 << 10]);
+    let packed = [
+        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[0]), _mm512_srai_epi32::<11>(found[1])),
+        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[2]), _mm512_srai_epi32::<11>(found[3])),
+        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[4]), _mm512_srai_epi32::<11>(found[5])),
+        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[6]), _mm512_srai_epi32::<11>(found[7])),
+    ];
     // Twice the weights: the result is the upper half.
     let found = sums_of_pairs(pairs_in_columns(packed), 2, [1 << 15; 2]);
-    for (packed, two) in packed.iter_mut().zip(found.as_chunks::<2>().0) {
-        let [first, second] = *two;
-        *packed =
-            _mm512_packs_epi32(_mm512_srai_epi32::<16>(first), _mm512_srai_epi32::<16>(second));
+    let mut divided = [_mm512_setzero_si512(); 4];
+    for (rows, divided) in divided.iter_mut().enumerate() {
+        let first = _mm512_srai_epi32::<16>(found[2 * rows]);
+        let second = _mm512_srai_epi32::<16>(found[2 * rows + 1]);
+        *divided = divide(_mm512_packs_epi32(first, second), dividers, rows);
     }
     // Fours of a block: of its left columns in two rows, and of its right columns.
     let orders = [
-        _mm512_setr_epi64(0, 4, 1, 5, 8, 12, 9, 13),
-        _mm512_setr_epi64(2, 6, 3, 7, 10, 14, 11, 15),
+        _mm512_setr_epi64(0, 2, 1, 3, 8, 10, 9, 11),
+        _mm512_setr_epi64(4, 6, 5, 7, 12, 14, 13, 15),
     ];
     for (block, order) in blocks.iter_mut().zip(orders) {
-        for (half, out) in block.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-            let values = _mm512_permutex2var_epi64(packed[2 * half], order, packed[2 * half + 1]);
-            vectors::store_words_of_512(divided(values, dividers, half), out);
-        }
+        let upper = _mm512_permutex2var_epi64(divided[0], order, divided[1]);
+        let lower = _mm512_permutex2var_epi64(divided[2], order, divided[3]);
+        vectors::store_words_64([upper, lower], block);
     }
 }
 
@@ -173,7 +178,7 @@ fn forward_two(rows: [&[u8]; 8], dividers: &Dividers, blocks: &mut [Block]) {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi")]
-fn pairs_in_rows(rows: [&[u8]; 8]) -> [__m512i; 4] {
+fn pairs_in_rows(samples: &[u8], stride: usize) -> [__m512i; 4] {
     /// Where the samples stand in four rows of 16.
     const PLACES: [[u8; 64]; 4] = {
         let firsts = [[0, 1], [2, 3], [7, 6], [5, 4]];
@@ -190,13 +195,7 @@ fn pairs_in_rows(rows: [&[u8]; 8]) -> [__m512i; 4] {
     };
     /// The lower byte of words, of every other four pairs.
     const UPPER: u64 = 0x0000_5555_0000_5555;
-    let four = |rows: [&[u8]; 4]| {
-        let row = |at: usize| _mm512_castsi512_si128(vectors::load_some(rows[at]));
-        let two = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(row(0)), row(1));
-        _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(two, row(2)), row(3))
-    };
-    let upper = four([rows[0], rows[1], rows[2], rows[3]]);
-    let lower = four([rows[7], rows[6], rows[5], rows[4]]);
+    let [upper, lower] = vectors::load_rows_16(samples, stride);
     let mut pairs = [_mm512_setzero_si512(); 4];
     for (pairs, places) in pairs.iter_mut().zip(&PLACES) {
         let places = vectors::load_64(places);
@@ -206,13 +205,15 @@ fn pairs_in_rows(rows: [&[u8]; 8]) -> [__m512i; 4] {
     pairs
 }
 
-/// The same for columns (left four of both blocks, right four of both), of coefficients of rows: of two by
-/// two of them, fours of rows in the order of [`pairs_in_rows`].
+/// The same for columns of two blocks, of coefficients of rows: of two by two of them, fours of rows in the
+/// order of [`pairs_in_rows`].
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn pairs_in_columns(packed: [__m512i; 4]) -> [__m512i; 4] {
-    let [first, second, third, fourth] = packed.map(|vector| _mm512_castsi512_ps(vector));
+    let (first, second) = (_mm512_castsi512_ps(packed[0]), _mm512_castsi512_ps(packed[1]));
+    let (third, fourth) = (_mm512_castsi512_ps(packed[2]), _mm512_castsi512_ps(packed[3]));
+    // For the left and the right four columns of both blocks, rows 0 and 1, 7 and 6; 2 and 3, 5 and 4.
     let outer = [
         _mm512_castps_si512(_mm512_shuffle_ps::<0x88>(first, second)),
         _mm512_castps_si512(_mm512_shuffle_ps::<0x88>(third, fourth)),
@@ -221,11 +222,13 @@ fn pairs_in_columns(packed: [__m512i; 4]) -> [__m512i; 4] {
         _mm512_castps_si512(_mm512_shuffle_ps::<0xDD>(first, second)),
         _mm512_castps_si512(_mm512_shuffle_ps::<0xDD>(third, fourth)),
     ];
+    let above = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+    let below = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
     [
-        _mm512_shuffle_i32x4::<0x88>(outer[0], outer[1]),
-        _mm512_shuffle_i32x4::<0x88>(inner[0], inner[1]),
-        _mm512_shuffle_i32x4::<0xDD>(outer[0], outer[1]),
-        _mm512_shuffle_i32x4::<0xDD>(inner[0], inner[1]),
+        _mm512_permutex2var_epi64(outer[0], above, outer[1]),
+        _mm512_permutex2var_epi64(inner[0], above, inner[1]),
+        _mm512_permutex2var_epi64(outer[0], below, outer[1]),
+        _mm512_permutex2var_epi64(inner[0], below, inner[1]),
     ]
 }
 
@@ -249,15 +252,16 @@ fn sums_of_pairs(pairs: [__m512i; 4], more: i32, start: [i32; 2]) -> [__m512i; 8
     found
 }
 
-/// Half a block of coefficients, divided.
+/// Two rows of coefficients of two blocks, divided.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn divided(values: __m512i, dividers: &Dividers, half: usize) -> __m512i {
-    let of = |block: &Block| vectors::load_words_32(&block.as_chunks::<32>().0[half]);
-    let size = _mm512_add_epi16(_mm512_abs_epi16(values), of(&dividers.more));
-    let product = _mm512_mulhi_epu16(size, of(&dividers.factors));
-    let size = _mm512_srlv_epi16(product, of(&dividers.shifts));
+#[target_feature(enable = "avx2,avx512f,avx512bw")]
+fn divide(values: __m512i, dividers: &Dividers, rows: usize) -> __m512i {
+    let more = vectors::load_words_16_twice(lanes(&dividers.more, 16 * rows));
+    let factors = vectors::load_words_16_twice(lanes(&dividers.factors, 16 * rows));
+    let shifts = vectors::load_words_16_twice(lanes(&dividers.shifts, 16 * rows));
+    let size = _mm512_add_epi16(_mm512_abs_epi16(values), more);
+    let size = _mm512_srlv_epi16(_mm512_mulhi_epu16(size, factors), shifts);
     let is_negative = _mm512_movepi16_mask(values);
     _mm512_mask_sub_epi16(size, is_negative, _mm512_setzero_si512(), size)
 }
@@ -282,19 +286,19 @@ mod tests {
 
     #[test]
     fn all_levels_agree() {
-        let noise: Vec<u8> = (0..8 * 64_u32)
-            .map(|at| at.wrapping_mul(2_654_435_761).rotate_left(at % 31).to_be_bytes()[1])
+        const STRIDE: usize = 21;
+        let noise: Vec<u8> = (0..8 * STRIDE)
+            .map(|at| at.wrapping_mul(2_654_435_761).rotate_left(7).to_le_bytes()[3])
             .collect();
         let extreme: Vec<u8> = noise.iter().map(|value| value / 128 * 255).collect();
-        for samples in [&noise, &extreme, &vec![0; 512], &vec![255; 512]] {
-            for (count, step) in [(1, 1), (2, 1), (3, 2), (4, 3), (8, 16), (8, 255)] {
-                let rows: [&[u8]; 8] = std::array::from_fn(|row| &samples[64 * row..][..8 * count]);
+        for samples in [&noise, &extreme, &vec![0; noise.len()], &vec![255; noise.len()]] {
+            for (count, step) in [(1, 1), (2, 1), (2, 2), (1, 3), (2, 16), (2, 255)] {
                 let dividers = Dividers::new(&std::array::from_fn(|at| {
                     step + u16::try_from(at).unwrap() % (256 - step)
                 }));
                 let made = |simd| {
                     let mut blocks = vec![[0; 64]; count];
-                    forward(simd, rows, &dividers, &mut blocks);
+                    forward(simd, samples, STRIDE, &dividers, &mut blocks);
                     blocks
                 };
                 let plain = made(Simd::scalar());
