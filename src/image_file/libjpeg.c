@@ -64,6 +64,17 @@ struct forward {
                JDIMENSION column, JDIMENSION count);
 };
 
+/* libjpeg's DCT of a file that is read. No header tells of it. */
+struct inverse {
+  void (*start_pass)(j_decompress_ptr reader);
+  void (*make[MAX_COMPONENTS])(j_decompress_ptr reader, jpeg_component_info *component, JCOEFPTR block, JSAMPARRAY rows,
+                               JDIMENSION column);
+};
+
+/* Makes the samples of a block of a component, 8 rows that begin `stride` bytes apart. Gives 0 for a block that is in any
+ * way unusual. */
+typedef int (*mpix_inverse)(const void *steps, int component, JCOEFPTR block, unsigned char *samples, size_t stride);
+
 /* Makes the coefficients of one or two blocks of a component that stand side by side, of 8 rows of samples that begin
  * `stride` bytes apart. */
 typedef void (*mpix_forward)(const void *steps, int component, const unsigned char *samples, size_t stride,
@@ -82,6 +93,8 @@ struct mpix_jpeg {
   boolean (*libjpeg_decode)(j_decompress_ptr reader, JBLOCKROW *blocks);
   mpix_decode decode;
   const void *unit;
+  struct inverse libjpeg_inverse;
+  mpix_inverse inverse;
   mpix_forward forward;
   const void *steps;
   jmp_buf fault;
@@ -294,6 +307,46 @@ void mpix_jpeg_decode_by(struct mpix_jpeg *jpeg, mpix_decode own, const void *un
   huffman->decode = decode;
 }
 
+/* Tells the steps of the coefficients of each component, before the first planes are read. Gives their number; 0 if libjpeg
+ * alone can make samples of them. */
+int mpix_jpeg_steps_of_read(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
+{
+#if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
+  const struct jpeg_decompress_struct *reader = &jpeg->codec.reader;
+
+  if (!reader->raw_data_out || reader->data_precision != 8 || reader->dct_method != JDCT_ISLOW) return 0;
+  for (int i = 0; i < reader->num_components; i++) {
+    if (!reader->comp_info[i].quant_table) return 0;
+    steps[i] = reader->comp_info[i].quant_table->quantval;
+  }
+  return reader->num_components;
+#else
+  (void)jpeg, (void)steps;
+  return 0;
+#endif
+}
+
+static void make_samples(j_decompress_ptr reader, jpeg_component_info *component, JCOEFPTR block, JSAMPARRAY rows,
+                         JDIMENSION column)
+{
+  const struct mpix_jpeg *jpeg = reader->client_data;
+  int index = component->component_index;
+
+  if (!jpeg->inverse(jpeg->steps, index, block, rows[0] + column, (size_t)(rows[1] - rows[0])))
+    jpeg->libjpeg_inverse.make[index](reader, component, block, rows, column);
+}
+
+/* Has samples made by `own` from now on, where it can. mpix_jpeg_steps_of_read has given their steps. */
+void mpix_jpeg_inverse_by(struct mpix_jpeg *jpeg, mpix_inverse own, const void *steps)
+{
+  struct inverse *inverse = (struct inverse *)jpeg->codec.reader.idct;
+
+  jpeg->inverse = own;
+  jpeg->steps = steps;
+  jpeg->libjpeg_inverse = *inverse;
+  for (int i = 0; i < jpeg->codec.reader.num_components; i++) inverse->make[i] = make_samples;
+}
+
 /* Reads the next rows, which must be there. */
 int mpix_jpeg_read_rows(struct mpix_jpeg *jpeg, unsigned char *rows, size_t row_length, size_t count)
 {
@@ -368,14 +421,14 @@ int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t 
   return 1;
 }
 
-/* Tells the steps of the coefficients of each component, before the first row is written. Gives their number; 0 if libjpeg
+/* Tells the steps of the coefficients of each component, before the first planes are written. Gives their number; 0 if libjpeg
  * alone can make them. */
-int mpix_jpeg_steps(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
+int mpix_jpeg_steps_of_written(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
 {
 #if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
   const struct jpeg_compress_struct *writer = &jpeg->codec.writer;
 
-  if (writer->data_precision != 8 || writer->dct_method != JDCT_ISLOW) return 0;
+  if (!writer->raw_data_in || writer->data_precision != 8 || writer->dct_method != JDCT_ISLOW) return 0;
   for (int i = 0; i < writer->num_components; i++)
     steps[i] = writer->quant_tbl_ptrs[writer->comp_info[i].quant_tbl_no]->quantval;
   return writer->num_components;
@@ -385,7 +438,7 @@ int mpix_jpeg_steps(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
 #endif
 }
 
-static void make_blocks(j_compress_ptr writer, jpeg_component_info *component, JSAMPARRAY rows, JBLOCKROW blocks,
+static void make_coefficients(j_compress_ptr writer, jpeg_component_info *component, JSAMPARRAY rows, JBLOCKROW blocks,
                         JDIMENSION row, JDIMENSION column, JDIMENSION count)
 {
   const struct mpix_jpeg *jpeg = writer->client_data;
@@ -394,12 +447,12 @@ static void make_blocks(j_compress_ptr writer, jpeg_component_info *component, J
                 count);
 }
 
-/* Has coefficients made by `own` from now on. mpix_jpeg_steps has given their steps. */
-void mpix_jpeg_make_by(struct mpix_jpeg *jpeg, mpix_forward own, const void *steps)
+/* Has coefficients made by `own` from now on. mpix_jpeg_steps_of_written has given their steps. */
+void mpix_jpeg_forward_by(struct mpix_jpeg *jpeg, mpix_forward own, const void *steps)
 {
   jpeg->forward = own;
   jpeg->steps = steps;
-  ((struct forward *)jpeg->codec.writer.fdct)->make = make_blocks;
+  ((struct forward *)jpeg->codec.writer.fdct)->make = make_coefficients;
 }
 
 /* Writes the next rows. */

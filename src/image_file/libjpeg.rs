@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use super::jpeg_planes::{self, FromPlanes, ToPlanes};
 use super::libjpeg_blocks::Unit;
-use super::libjpeg_dct::Cosines;
+use super::libjpeg_dct::{FromBlocks, ToBlocks};
 use super::writer::emptied;
 use crate::simd::Simd;
 
@@ -123,7 +123,8 @@ pub(super) struct Reader<'f> {
     rows_left: usize,
     /// What the codec has blocks decoded by.
     unit: Option<Box<Unit>>,
-    /// Where luma and chroma become colours, if not in the codec.
+    /// What the codec has samples made by, and where these become colours, if not in the codec.
+    blocks: Option<Box<FromBlocks>>,
     planes: Option<Box<FromPlanes>>,
     /// The codec reads in it.
     _file: Cow<'f, [u8]>,
@@ -149,7 +150,8 @@ impl<'f> Reader<'f> {
             return Err("Could not determine colorspace of JPEG image".to_owned());
         }
         let shape = (width, height, channels);
-        Ok(Self { codec, shape, rows_left: 0, unit: None, planes: None, _file: file })
+        let rows_left = 0;
+        Ok(Self { codec, shape, rows_left, unit: None, blocks: None, planes: None, _file: file })
     }
 
     /// Columns, rows, and bytes in a pixel.
@@ -183,9 +185,11 @@ impl<'f> Reader<'f> {
         let [width, height] = size.map(|side| side as usize);
         self.shape = (width, height, self.shape.2);
         self.rows_left = height;
-        self.planes = planes
-            .filter(|_| in_planes != 0)
-            .map(|simd| Box::new(FromPlanes::new(simd, width, height)));
+        if let Some(simd) = planes.filter(|_| in_planes != 0) {
+            self.planes = Some(Box::new(FromPlanes::new(simd, width, height)));
+            // SAFETY: no planes were read yet; the blocks are dropped behind the codec.
+            self.blocks = unsafe { FromBlocks::take_over(simd, self.codec.opaque.as_ptr()) };
+        }
         Ok(())
     }
 
@@ -228,7 +232,7 @@ pub(super) struct Writer {
     /// Where colours become luma and chroma, if not in the codec.
     planes: Option<Box<ToPlanes>>,
     /// What the codec has coefficients made by.
-    _cosines: Option<Box<Cosines>>,
+    _blocks: Option<Box<ToBlocks>>,
     /// The codec writes to its memory; its length is 0 until the end.
     file: Vec<u8>,
 }
@@ -278,11 +282,11 @@ impl Writer {
             mpix_jpeg_start_writing(jpeg, file, room, header, quality, restart_rows, in_planes)
         })?;
         let simd = planes.as_ref().map(ToPlanes::simd);
-        // SAFETY: no row was written yet; the cosines are dropped behind the codec.
-        let cosines =
-            simd.and_then(|simd| unsafe { Cosines::take_over(simd, codec.opaque.as_ptr()) });
+        // SAFETY: no planes were written yet; the blocks are dropped behind the codec.
+        let blocks =
+            simd.and_then(|simd| unsafe { ToBlocks::take_over(simd, codec.opaque.as_ptr()) });
         let planes = planes.map(Box::new);
-        Ok(Self { codec, shape, rows_left: shape.1, planes, _cosines: cosines, file })
+        Ok(Self { codec, shape, rows_left: shape.1, planes, _blocks: blocks, file })
     }
 
     /// Writes the next rows.
@@ -501,6 +505,7 @@ mod tests {
                     reader.start_with(planes, 1)?;
                     let are_used = planes.is_some() && width > 4;
                     assert_eq!(reader.planes.is_some(), are_used, "{shape:?}");
+                    assert_eq!(reader.blocks.is_some(), are_used, "{shape:?}");
                     Ok(())
                 })
                 .0

@@ -1,5 +1,5 @@
-//! Coefficients of blocks that are made for libjpeg-turbo, whose own way takes three times as long where
-//! there is AVX-512.
+//! Samples of blocks that become coefficients, and the other way, for libjpeg-turbo, whose own way takes
+//! twice as long where there is AVX-512.
 
 #![expect(unsafe_code, reason = "called by C, and calls of C")]
 
@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::slice;
 
-use super::kernels::dct::{Dividers, forward};
+use super::kernels::dct::{self, Dividers, forward, inverse};
 use super::kernels::huffman::Block;
 use super::libjpeg::Opaque;
 use crate::simd::Simd;
@@ -17,6 +17,15 @@ const MOST: usize = 10;
 
 /// The steps of the coefficients of a block.
 type Steps = [u16; 64];
+
+/// An `mpix_inverse`.
+type Inverse = unsafe extern "C" fn(
+    steps: *const c_void,
+    component: c_int,
+    block: *const Block,
+    samples: *mut u8,
+    stride: usize,
+) -> c_int;
 
 /// An `mpix_forward`.
 type Forward = unsafe extern "C" fn(
@@ -29,33 +38,94 @@ type Forward = unsafe extern "C" fn(
 );
 
 unsafe extern "C" {
-    fn mpix_jpeg_steps(jpeg: *mut Opaque, steps: *mut [*const Steps; MOST]) -> c_int;
-    fn mpix_jpeg_make_by(jpeg: *mut Opaque, forward: Forward, steps: *const c_void);
+    fn mpix_jpeg_steps_of_read(jpeg: *mut Opaque, steps: *mut [*const Steps; MOST]) -> c_int;
+    fn mpix_jpeg_inverse_by(jpeg: *mut Opaque, inverse: Inverse, steps: *const c_void);
+    fn mpix_jpeg_steps_of_written(jpeg: *mut Opaque, steps: *mut [*const Steps; MOST]) -> c_int;
+    fn mpix_jpeg_forward_by(jpeg: *mut Opaque, forward: Forward, steps: *const c_void);
 }
 
-/// How the coefficients of each component of a file are made.
-pub(super) struct Cosines {
+/// How the coefficients of each component of a file become samples.
+pub(super) struct FromBlocks {
+    simd: Simd,
+    components: Vec<dct::Steps>,
+}
+
+impl FromBlocks {
+    /// Has the samples of a file made here from now on, if it is of the kind that can be.
+    ///
+    /// # Safety
+    /// The codec is one that is ready to read planes, and has read none yet; it is called only while the
+    /// result is there.
+    pub(super) unsafe fn take_over(simd: Simd, codec: *mut Opaque) -> Option<Box<Self>> {
+        let mut all = [ptr::null(); MOST];
+        // SAFETY: the codec is as the caller says, and `all` as large as C takes it to be.
+        let count = unsafe { mpix_jpeg_steps_of_read(codec, &raw mut all) };
+        // SAFETY: C has told of these steps, which are the codec's.
+        let steps = unsafe { told(&all, count) }?;
+        let components = steps.map(|steps| steps.map(u16::cast_signed)).collect();
+        let blocks = Box::new(Self { simd, components });
+        // SAFETY: the codec is as the caller says, and the steps stay where they are.
+        unsafe { mpix_jpeg_inverse_by(codec, make_samples, (&raw const *blocks).cast()) };
+        Some(blocks)
+    }
+}
+
+/// The steps that C has told of, if it has.
+///
+/// # Safety
+/// They are there.
+unsafe fn told(steps: &[*const Steps], count: c_int) -> Option<impl Iterator<Item = Steps>> {
+    let steps = steps.get(..usize::try_from(count).ok()?).filter(|all| !all.is_empty())?;
+    // SAFETY: the caller's.
+    Some(steps.iter().map(|steps| unsafe { **steps }))
+}
+
+/// An [`mpix_inverse`](Inverse).
+///
+/// # Safety
+/// C calls it, with what that says.
+unsafe extern "C" fn make_samples(
+    blocks: *const c_void,
+    component: c_int,
+    block: *const Block,
+    samples: *mut u8,
+    stride: usize,
+) -> c_int {
+    // SAFETY: whoever gave the steps to C keeps them while C is called; the block is there.
+    let (FromBlocks { simd, components }, block) =
+        unsafe { (&*blocks.cast::<FromBlocks>(), &*block) };
+    // SAFETY: there are 8 rows so far apart, of 8 bytes at least, which nobody else has now.
+    let samples = unsafe { slice::from_raw_parts_mut(samples, 7 * stride + 8) };
+    inverse(*simd, block, &components[index(component)], samples, stride).into()
+}
+
+fn index(component: c_int) -> usize {
+    usize::try_from(component).unwrap_or(usize::MAX)
+}
+
+/// How the samples of each component of a file become coefficients.
+pub(super) struct ToBlocks {
     simd: Simd,
     components: Vec<Dividers>,
 }
 
-impl Cosines {
+impl ToBlocks {
     /// Has the coefficients of a file made here from now on, if it is of the kind that can be.
     ///
     /// # Safety
-    /// The codec is one that is ready to write rows, and has written none yet; it is called only while
+    /// The codec is one that is ready to write planes, and has written none yet; it is called only while
     /// the result is there.
     pub(super) unsafe fn take_over(simd: Simd, codec: *mut Opaque) -> Option<Box<Self>> {
-        let mut steps = [ptr::null(); MOST];
-        // SAFETY: the codec is as the caller says, and `steps` as large as C takes it to be.
-        let count = unsafe { mpix_jpeg_steps(codec, &raw mut steps) };
-        let steps = steps.get(..usize::try_from(count).ok()?).filter(|all| !all.is_empty())?;
+        let mut all = [ptr::null(); MOST];
+        // SAFETY: the codec is as the caller says, and `all` as large as C takes it to be.
+        let count = unsafe { mpix_jpeg_steps_of_written(codec, &raw mut all) };
         // SAFETY: C has told of these steps, which are the codec's.
-        let components = steps.iter().map(|steps| Dividers::new(unsafe { &**steps })).collect();
-        let cosines = Box::new(Self { simd, components });
+        let steps = unsafe { told(&all, count) }?;
+        let components = steps.map(|steps| Dividers::new(&steps)).collect();
+        let blocks = Box::new(Self { simd, components });
         // SAFETY: the codec is as the caller says, and the dividers stay where they are.
-        unsafe { mpix_jpeg_make_by(codec, make, (&raw const *cosines).cast()) };
-        Some(cosines)
+        unsafe { mpix_jpeg_forward_by(codec, make_coefficients, (&raw const *blocks).cast()) };
+        Some(blocks)
     }
 }
 
@@ -63,21 +133,20 @@ impl Cosines {
 ///
 /// # Safety
 /// C calls it, with what that says.
-unsafe extern "C" fn make(
-    cosines: *const c_void,
+unsafe extern "C" fn make_coefficients(
+    to_blocks: *const c_void,
     component: c_int,
     samples: *const u8,
     stride: usize,
     blocks: *mut Block,
     count: usize,
 ) {
-    // SAFETY: whoever gave the cosines to C keeps them while C is called.
-    let Cosines { simd, components } = unsafe { &*cosines.cast::<Cosines>() };
-    let dividers = &components[usize::try_from(component).unwrap_or(usize::MAX)];
+    // SAFETY: whoever gave the dividers to C keeps them while C is called.
+    let ToBlocks { simd, components } = unsafe { &*to_blocks.cast::<ToBlocks>() };
     // SAFETY: there are 8 rows so far apart, and 16 bytes of the last one: planes have more room than they
     // need. Nobody writes to them.
     let samples = unsafe { slice::from_raw_parts(samples, 7 * stride + 16) };
     // SAFETY: there are as many, and nobody else has them now.
     let blocks = unsafe { slice::from_raw_parts_mut(blocks, count) };
-    forward(*simd, samples, stride, dividers, blocks);
+    forward(*simd, samples, stride, &components[index(component)], blocks);
 }

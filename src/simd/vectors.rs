@@ -46,6 +46,28 @@ pub(crate) fn load_rows_16(bytes: &[u8], stride: usize) -> [__m512i; 2] {
     ]
 }
 
+/// Writes eights of bytes to eight rows, which begin `stride` bytes apart; `rows` tells to which.
+#[inline]
+#[target_feature(enable = "avx2,avx512f")]
+pub(crate) fn store_rows_8(vector: __m512i, out: &mut [u8], stride: usize, rows: [usize; 8]) {
+    assert!(stride <= out.len() && 7 * stride + 8 <= out.len(), "rows are missing");
+    let parts = [
+        _mm512_extracti32x4_epi32::<0>(vector),
+        _mm512_extracti32x4_epi32::<1>(vector),
+        _mm512_extracti32x4_epi32::<2>(vector),
+        _mm512_extracti32x4_epi32::<3>(vector),
+    ];
+    for (part, rows) in parts.iter().zip(rows.as_chunks::<2>().0) {
+        let [first, second] = rows.map(|row| (row & 7) * stride);
+        let start = out.as_mut_ptr();
+        // SAFETY: all of the eight rows have 8 bytes; no alignment is asked for.
+        unsafe {
+            _mm_storel_pd(start.add(first).cast(), _mm_castsi128_pd(*part));
+            _mm_storeh_pd(start.add(second).cast(), _mm_castsi128_pd(*part));
+        }
+    }
+}
+
 /// 64 bytes.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -161,6 +183,13 @@ pub(crate) fn load_words_32(words: &[i16; 32]) -> __m512i {
 pub(crate) fn store_words_of_512(vector: __m512i, out: &mut [i16; 32]) {
     // SAFETY: the reference holds 64 bytes; no alignment is asked for.
     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), vector) }
+}
+
+/// 64 words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn load_words_64(words: &[i16; 64]) -> [__m512i; 2] {
+    [load_words_32(lanes(words, 0)), load_words_32(lanes(words, 32))]
 }
 
 /// Writes 64 words.

@@ -1,33 +1,13 @@
-//! Blocks of 8 by 8 samples as cosines, and coefficients as multiples of their steps: libjpeg's accurate
-//! integer DCT. Its factors for sums and differences of opposite values are written out as products with
-//! matrices of integers; as nothing is rounded on the way, the results are the same.
+//! Samples as coefficients.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
-use super::huffman::Block;
+use super::super::huffman::Block;
+use super::{BITS, EVEN, ODD, ROW_BITS};
 use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{lanes, vectors};
-
-/// Of the sums of the first and the last, the second and the last but one value and so on, the even
-/// coefficients, in units of 2^-13.
-const EVEN: [[i16; 4]; 4] = [
-    [8192, 8192, 8192, 8192],
-    [10_703, 4433, -4433, -10_703],
-    [8192, -8192, -8192, 8192],
-    [4433, -10_704, 10_704, -4433],
-];
-/// Of the differences, the odd ones.
-const ODD: [[i16; 4]; 4] = [
-    [11_363, 9633, 6437, 2260],
-    [9633, -2259, -11_362, -6436],
-    [6437, -11_362, 2261, 9633],
-    [2260, -6436, 9633, -11_363],
-];
-/// Bits behind the point of the matrices, and of what rows become before columns are made of it.
-const BITS: u32 = 13;
-const ROW_BITS: u32 = 2;
 
 /// Divisions by the steps of a block's coefficients, eight times as large, rounded half away from 0. They
 /// stand in the order in which two rows of coefficients are made at once: [`made_at`].
