@@ -138,9 +138,11 @@ pub(super) struct FromPlanes {
     halves: usize,
     /// The next row.
     row: usize,
-    /// Rows of units that were read; the last one's planes, and the last row of each plane before it.
+    /// Rows of units that were read.
     units: usize,
+    /// Those of the last one.
     planes: Vec<u8>,
+    /// The last row of each plane of the one before it.
     above: [Vec<u8>; 3],
     /// Sums of two rows of blue and of red.
     sums: [Vec<i16>; 2],

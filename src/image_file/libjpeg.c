@@ -1,8 +1,9 @@
-/* Calls of libjpeg-turbo that may fail.
+/* Calls of libjpeg-turbo that may fail, and places in it that are taken over.
  *
  * libjpeg leaves a call that fails by a function that must not return. A longjmp does that, over frames of C only: they
- * are here, and nothing else is. libjpeg.rs declares and calls these functions. Those that give an `int` give 0 for a
- * fault, after which the codec can only be freed. */
+ * are here, and nothing else is; what is called back in Rust calls no C. libjpeg.rs, libjpeg_blocks.rs and
+ * libjpeg_dct.rs declare and call these functions. Those that give an `int` give 0 for a fault, after which the codec
+ * can only be freed, unless they say otherwise. */
 
 #include <setjmp.h>
 #include <stdint.h>
@@ -64,20 +65,22 @@ struct forward {
                JDIMENSION column, JDIMENSION count);
 };
 
+typedef void (*libjpeg_inverse)(j_decompress_ptr reader, jpeg_component_info *component, JCOEFPTR block,
+                                JSAMPARRAY rows, JDIMENSION column);
+
 /* libjpeg's DCT of a file that is read. No header tells of it. */
 struct inverse {
   void (*start_pass)(j_decompress_ptr reader);
-  void (*make[MAX_COMPONENTS])(j_decompress_ptr reader, jpeg_component_info *component, JCOEFPTR block, JSAMPARRAY rows,
-                               JDIMENSION column);
+  libjpeg_inverse make[MAX_COMPONENTS];
 };
 
-/* Makes the samples of a block of a component, 8 rows that begin `stride` bytes apart. Gives 0 for a block that is in any
- * way unusual. */
-typedef int (*mpix_inverse)(const void *steps, int component, JCOEFPTR block, unsigned char *samples, size_t stride);
+/* Makes the samples of a block of a component, 8 rows that begin `stride` bytes apart. Gives 0 for a block that is in
+ * any way unusual. */
+typedef int (*mpix_inverse)(const void *maker, int component, JCOEFPTR block, unsigned char *samples, size_t stride);
 
 /* Makes the coefficients of one or two blocks of a component that stand side by side, of 8 rows of samples that begin
  * `stride` bytes apart. */
-typedef void (*mpix_forward)(const void *steps, int component, const unsigned char *samples, size_t stride,
+typedef void (*mpix_forward)(const void *maker, int component, const unsigned char *samples, size_t stride,
                              JBLOCKROW blocks, size_t count);
 
 struct mpix_jpeg {
@@ -93,10 +96,10 @@ struct mpix_jpeg {
   boolean (*libjpeg_decode)(j_decompress_ptr reader, JBLOCKROW *blocks);
   mpix_decode decode;
   const void *unit;
-  struct inverse libjpeg_inverse;
+  libjpeg_inverse libjpeg_inverse;
   mpix_inverse inverse;
   mpix_forward forward;
-  const void *steps;
+  const void *maker;
   jmp_buf fault;
   /* The first warning, or the error that ended a call. */
   char message[JMSG_LENGTH_MAX];
@@ -200,7 +203,7 @@ static int is_in_planes(const struct jpeg_decompress_struct *reader)
 
     if (components[i].h_samp_factor != factor || components[i].v_samp_factor != factor) return 0;
   }
-  /* libjpeg does not make less smooth. */
+  /* Of two columns of chroma libjpeg makes nothing smooth. */
   return reader->image_width > 4;
 }
 
@@ -307,15 +310,18 @@ void mpix_jpeg_decode_by(struct mpix_jpeg *jpeg, mpix_decode own, const void *un
   huffman->decode = decode;
 }
 
-/* Tells the steps of the coefficients of each component, before the first planes are read. Gives their number; 0 if libjpeg
- * alone can make samples of them. */
+/* Tells the steps of the coefficients of each component, before the first planes are read. Gives their number; 0 if
+ * libjpeg alone can make samples of them. */
 int mpix_jpeg_steps_of_read(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
 {
 #if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
   const struct jpeg_decompress_struct *reader = &jpeg->codec.reader;
+  const struct inverse *inverse = (const struct inverse *)reader->idct;
 
   if (!reader->raw_data_out || reader->data_precision != 8 || reader->dct_method != JDCT_ISLOW) return 0;
   for (int i = 0; i < reader->num_components; i++) {
+    /* One way for all, as there is for blocks of full size. */
+    if (!inverse->make[i] || inverse->make[i] != inverse->make[0]) return 0;
     if (!reader->comp_info[i].quant_table) return 0;
     steps[i] = reader->comp_info[i].quant_table->quantval;
   }
@@ -330,20 +336,20 @@ static void make_samples(j_decompress_ptr reader, jpeg_component_info *component
                          JDIMENSION column)
 {
   const struct mpix_jpeg *jpeg = reader->client_data;
-  int index = component->component_index;
+  size_t stride = rows[1] - rows[0];
 
-  if (!jpeg->inverse(jpeg->steps, index, block, rows[0] + column, (size_t)(rows[1] - rows[0])))
-    jpeg->libjpeg_inverse.make[index](reader, component, block, rows, column);
+  if (!jpeg->inverse(jpeg->maker, component->component_index, block, rows[0] + column, stride))
+    jpeg->libjpeg_inverse(reader, component, block, rows, column);
 }
 
 /* Has samples made by `own` from now on, where it can. mpix_jpeg_steps_of_read has given their steps. */
-void mpix_jpeg_inverse_by(struct mpix_jpeg *jpeg, mpix_inverse own, const void *steps)
+void mpix_jpeg_inverse_by(struct mpix_jpeg *jpeg, mpix_inverse own, const void *maker)
 {
   struct inverse *inverse = (struct inverse *)jpeg->codec.reader.idct;
 
   jpeg->inverse = own;
-  jpeg->steps = steps;
-  jpeg->libjpeg_inverse = *inverse;
+  jpeg->maker = maker;
+  jpeg->libjpeg_inverse = inverse->make[0];
   for (int i = 0; i < jpeg->codec.reader.num_components; i++) inverse->make[i] = make_samples;
 }
 
@@ -374,8 +380,7 @@ static struct rows rows_of(const unsigned char *planes, size_t row_length)
   return rows;
 }
 
-/* Reads the planes of the next row of units, which must be there. Below the last row of the picture they are not
- * written. */
+/* Reads the planes of the next row of units, which must be there. Blocks beyond the picture are not written. */
 int mpix_jpeg_read_planes(struct mpix_jpeg *jpeg, unsigned char *planes, size_t row_length)
 {
   struct rows rows = rows_of(planes, row_length);
@@ -421,16 +426,20 @@ int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t 
   return 1;
 }
 
-/* Tells the steps of the coefficients of each component, before the first planes are written. Gives their number; 0 if libjpeg
- * alone can make them. */
+/* Tells the steps of the coefficients of each component, 1 to 255, before the first planes are written. Gives their
+ * number; 0 if libjpeg alone can make them. */
 int mpix_jpeg_steps_of_written(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
 {
 #if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
   const struct jpeg_compress_struct *writer = &jpeg->codec.writer;
 
   if (!writer->raw_data_in || writer->data_precision != 8 || writer->dct_method != JDCT_ISLOW) return 0;
-  for (int i = 0; i < writer->num_components; i++)
+  if (!((const struct forward *)writer->fdct)->make) return 0;
+  for (int i = 0; i < writer->num_components; i++) {
     steps[i] = writer->quant_tbl_ptrs[writer->comp_info[i].quant_tbl_no]->quantval;
+    for (int k = 0; k < DCTSIZE2; k++)
+      if (steps[i][k] < 1 || steps[i][k] > 255) return 0;
+  }
   return writer->num_components;
 #else
   (void)jpeg, (void)steps;
@@ -439,19 +448,24 @@ int mpix_jpeg_steps_of_written(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_C
 }
 
 static void make_coefficients(j_compress_ptr writer, jpeg_component_info *component, JSAMPARRAY rows, JBLOCKROW blocks,
-                        JDIMENSION row, JDIMENSION column, JDIMENSION count)
+                              JDIMENSION row, JDIMENSION column, JDIMENSION count)
 {
   const struct mpix_jpeg *jpeg = writer->client_data;
+  const unsigned char *samples = rows[row] + column;
+  size_t stride = rows[row + 1] - rows[row];
 
-  jpeg->forward(jpeg->steps, component->component_index, rows[row] + column, (size_t)(rows[row + 1] - rows[row]), blocks,
-                count);
+  for (JDIMENSION made = 0; made < count; made += 2) {
+    size_t next = count - made < 2 ? 1 : 2;
+
+    jpeg->forward(jpeg->maker, component->component_index, samples + made * DCTSIZE, stride, blocks + made, next);
+  }
 }
 
 /* Has coefficients made by `own` from now on. mpix_jpeg_steps_of_written has given their steps. */
-void mpix_jpeg_forward_by(struct mpix_jpeg *jpeg, mpix_forward own, const void *steps)
+void mpix_jpeg_forward_by(struct mpix_jpeg *jpeg, mpix_forward own, const void *maker)
 {
   jpeg->forward = own;
-  jpeg->steps = steps;
+  jpeg->maker = maker;
   ((struct forward *)jpeg->codec.writer.fdct)->make = make_coefficients;
 }
 

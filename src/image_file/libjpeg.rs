@@ -169,8 +169,8 @@ impl<'f> Reader<'f> {
         Ok(())
     }
 
-    /// As `start`, but libjpeg-turbo decodes all blocks itself; it makes the colours, too, but where there
-    /// is a level for planes, and the picture is of the kind.
+    /// As `start`, but libjpeg-turbo decodes the codes of all blocks. It makes samples and colours of them,
+    /// too, unless there is a level for planes, and the picture is of the kind.
     fn start_with(&mut self, planes: Option<Simd>, shrink: u8) -> Result<(), Fault> {
         let (mut in_planes, mut size) = (c_int::from(planes.is_some()), [0; 2]);
         let start = |jpeg| {
@@ -437,6 +437,10 @@ mod tests {
         let (alone, _) = read(file, |reader| reader.start_with(None, shrink));
         let (taken, was_taken) = read(file, |reader| reader.start(shrink));
         assert!(alone == taken, "{name}");
+        for simd in Simd::all() {
+            let (in_planes, _) = read(file, |reader| reader.start_with(Some(simd), shrink));
+            assert!(alone == in_planes, "{name}, {simd}");
+        }
         was_taken
     }
 
@@ -448,6 +452,8 @@ mod tests {
             ("4:2:0, quality 100", file(true, 100, |codec| codec.set_subsamp(of)), true),
             ("4:2:0, quality 5", file(true, 5, |codec| codec.set_subsamp(of)), true),
             ("4:2:0, smooth", file(false, 90, |codec| codec.set_subsamp(of)), true),
+            ("4:2:0, other steps", with_steps(of, [0, 1, 255, 3]), true),
+            ("4:2:0, steps beyond bytes", with_steps(of, [300, 40_000, 65_535, 16]), true),
             ("4:4:4", file(true, 90, |codec| codec.set_subsamp(Subsamp::None)), true),
             ("4:2:2", file(true, 90, |codec| codec.set_subsamp(Subsamp::Sub2x1)), true),
             ("4:1:1", file(true, 90, |codec| codec.set_subsamp(Subsamp::Sub4x1)), true),
@@ -459,6 +465,27 @@ mod tests {
             ("progressive 4:4:4", progressive(Subsamp::None), false),
             ("arithmetic", file(true, 90, |codec| codec.set_arithmetic(true)), false),
         ]
+    }
+
+    /// One whose coefficients have these steps by turns, in 16 bits.
+    fn with_steps(of: Subsamp, steps: [u16; 4]) -> Vec<u8> {
+        let file = file(true, 95, |codec| codec.set_subsamp(of));
+        let (mut made, mut at) = (file[..2].to_vec(), 2);
+        while file[at + 1] != 0xDA {
+            let end = at + 2 + usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+            match file[at + 1] {
+                0xDB => {
+                    for table in file[at + 4..end].chunks(65) {
+                        made.extend([0xFF, 0xDB, 0, 131, 0x10 | table[0]]);
+                        made.extend((0..64).flat_map(|at| steps[at % 4].to_be_bytes()));
+                    }
+                }
+                _ => made.extend_from_slice(&file[at..end]),
+            }
+            at = end;
+        }
+        made.extend_from_slice(&file[at..]);
+        made
     }
 
     fn progressive(of: Subsamp) -> Vec<u8> {
@@ -528,6 +555,7 @@ mod tests {
             let mut file = |planes| {
                 let mut writer =
                     Writer::with(planes, shape, quality, is_restarted, Vec::new()).unwrap();
+                assert_eq!(writer._blocks.is_some(), writer.planes.is_some(), "{shape:?}");
                 let mut rows = &pixels[..];
                 while !rows.is_empty() {
                     let (next, rest) = rows.split_at(rows.len().min(dice.roll(40) * stride));

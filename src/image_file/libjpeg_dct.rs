@@ -20,7 +20,7 @@ type Steps = [u16; 64];
 
 /// An `mpix_inverse`.
 type Inverse = unsafe extern "C" fn(
-    steps: *const c_void,
+    maker: *const c_void,
     component: c_int,
     block: *const Block,
     samples: *mut u8,
@@ -29,7 +29,7 @@ type Inverse = unsafe extern "C" fn(
 
 /// An `mpix_forward`.
 type Forward = unsafe extern "C" fn(
-    steps: *const c_void,
+    maker: *const c_void,
     component: c_int,
     samples: *const u8,
     stride: usize,
@@ -39,9 +39,9 @@ type Forward = unsafe extern "C" fn(
 
 unsafe extern "C" {
     fn mpix_jpeg_steps_of_read(jpeg: *mut Opaque, steps: *mut [*const Steps; MOST]) -> c_int;
-    fn mpix_jpeg_inverse_by(jpeg: *mut Opaque, inverse: Inverse, steps: *const c_void);
+    fn mpix_jpeg_inverse_by(jpeg: *mut Opaque, inverse: Inverse, maker: *const c_void);
     fn mpix_jpeg_steps_of_written(jpeg: *mut Opaque, steps: *mut [*const Steps; MOST]) -> c_int;
-    fn mpix_jpeg_forward_by(jpeg: *mut Opaque, forward: Forward, steps: *const c_void);
+    fn mpix_jpeg_forward_by(jpeg: *mut Opaque, forward: Forward, maker: *const c_void);
 }
 
 /// How the coefficients of each component of a file become samples.
@@ -85,7 +85,7 @@ unsafe fn told(steps: &[*const Steps], count: c_int) -> Option<impl Iterator<Ite
 /// # Safety
 /// C calls it, with what that says.
 unsafe extern "C" fn make_samples(
-    blocks: *const c_void,
+    maker: *const c_void,
     component: c_int,
     block: *const Block,
     samples: *mut u8,
@@ -93,7 +93,7 @@ unsafe extern "C" fn make_samples(
 ) -> c_int {
     // SAFETY: whoever gave the steps to C keeps them while C is called; the block is there.
     let (FromBlocks { simd, components }, block) =
-        unsafe { (&*blocks.cast::<FromBlocks>(), &*block) };
+        unsafe { (&*maker.cast::<FromBlocks>(), &*block) };
     // SAFETY: there are 8 rows so far apart, of 8 bytes at least, which nobody else has now.
     let samples = unsafe { slice::from_raw_parts_mut(samples, 7 * stride + 8) };
     inverse(*simd, block, &components[index(component)], samples, stride).into()
@@ -134,7 +134,7 @@ impl ToBlocks {
 /// # Safety
 /// C calls it, with what that says.
 unsafe extern "C" fn make_coefficients(
-    to_blocks: *const c_void,
+    maker: *const c_void,
     component: c_int,
     samples: *const u8,
     stride: usize,
@@ -142,11 +142,12 @@ unsafe extern "C" fn make_coefficients(
     count: usize,
 ) {
     // SAFETY: whoever gave the dividers to C keeps them while C is called.
-    let ToBlocks { simd, components } = unsafe { &*to_blocks.cast::<ToBlocks>() };
+    let ToBlocks { simd, components } = unsafe { &*maker.cast::<ToBlocks>() };
     // SAFETY: there are 8 rows so far apart, and 16 bytes of the last one: planes have more room than they
     // need. Nobody writes to them.
     let samples = unsafe { slice::from_raw_parts(samples, 7 * stride + 16) };
-    // SAFETY: there are as many, and nobody else has them now.
+    // SAFETY: there are one or two, which nobody else has now. Whatever is in this memory of C's, it is
+    // only written to.
     let blocks = unsafe { slice::from_raw_parts_mut(blocks, count) };
     forward(*simd, samples, stride, &components[index(component)], blocks);
 }

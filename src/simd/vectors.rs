@@ -59,11 +59,11 @@ pub(crate) fn store_rows_8(vector: __m512i, out: &mut [u8], stride: usize, rows:
     ];
     for (part, rows) in parts.iter().zip(rows.as_chunks::<2>().0) {
         let [first, second] = rows.map(|row| (row & 7) * stride);
-        let start = out.as_mut_ptr();
+        let (start, upper) = (out.as_mut_ptr(), _mm_unpackhi_epi64(*part, *part));
         // SAFETY: all of the eight rows have 8 bytes; no alignment is asked for.
         unsafe {
-            _mm_storel_pd(start.add(first).cast(), _mm_castsi128_pd(*part));
-            _mm_storeh_pd(start.add(second).cast(), _mm_castsi128_pd(*part));
+            _mm_storel_epi64(start.add(first).cast(), *part);
+            _mm_storel_epi64(start.add(second).cast(), upper);
         }
     }
 }

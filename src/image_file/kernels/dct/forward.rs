@@ -20,6 +20,7 @@ pub(in crate::image_file) struct Dividers {
 }
 
 impl Dividers {
+    /// Those of steps from 1 to 255.
     pub(in crate::image_file) fn new(steps: &[u16; 64]) -> Self {
         let mut dividers = Self { more: [0; 64], factors: [0; 64], shifts: [0; 64] };
         for (place, step) in steps.iter().enumerate() {
@@ -38,7 +39,7 @@ fn made_at(row: usize, column: usize) -> usize {
 }
 
 /// What is added to a number, and what it is then multiplied with and shifted by, to divide it by
-/// `divisor`, 2 to 2^15, and round it half up.
+/// `divisor`, 8 to 2040, and round it half up.
 fn divider(divisor: u32) -> [u32; 3] {
     let (half, bits) = (divisor / 2, divisor.ilog2());
     let (factor, rest) = ((1 << (16 + bits)) / divisor, (1 << (16 + bits)) % divisor);
@@ -67,6 +68,7 @@ kernel! {
         }
     }
     avx512 {
+        assert!(blocks.len() <= 2, "{} blocks", blocks.len());
         forward_two(samples, stride, dividers, blocks);
     }
 }

@@ -9,7 +9,7 @@ use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::vectors;
 
-/// The steps of the coefficients of a block, as libjpeg-turbo multiplies with them.
+/// The steps of the coefficients of a block, as libjpeg-turbo's vectors multiply with them: modulo 2^16.
 pub(in crate::image_file) type Steps = Block;
 
 /// The largest size of a value of which sums of two are sure to fit 16 bits.
