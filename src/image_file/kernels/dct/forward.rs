@@ -143,7 +143,7 @@ fn forward_two(samples: &[u8], stride: usize, dividers: &Dividers, blocks: &mut 
         let second = _mm512_srai_epi32::<16>(found[2 * rows + 1]);
         *divided = divide(_mm512_packs_epi32(first, second), dividers, rows);
     }
-    // Fours of a block: of its left columns in two rows, and of its right columns.
+    // The fours of two rows of a block, out of the order of `made_at`.
     let orders = [
         _mm512_setr_epi64(0, 2, 1, 3, 8, 10, 9, 11),
         _mm512_setr_epi64(4, 6, 5, 7, 12, 14, 13, 15),
