@@ -14,6 +14,9 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
+/* Whether this is a version in which the places that are taken over look as they are described here. */
+enum { IS_KNOWN_VERSION = LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000 };
+
 /* libjpeg's decoder of Huffman codes, whose place in a file is taken over and given back. No header tells of it: `is_known`
  * looks whether it is what it is taken for. */
 struct huffman {
@@ -228,10 +231,9 @@ int mpix_jpeg_start_reading(struct mpix_jpeg *jpeg, unsigned shrink, int *in_pla
  * is what it is taken for: all that is known of it from elsewhere is found in it. */
 static int is_known(const struct jpeg_decompress_struct *reader)
 {
-#if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
   const struct huffman *huffman = (const struct huffman *)reader->entropy;
 
-  if (sizeof(huffman->left.bits) != sizeof(uint64_t)) return 0;
+  if (!IS_KNOWN_VERSION || sizeof(huffman->left.bits) != sizeof(uint64_t)) return 0;
   if (reader->progressive_mode || reader->arith_code || jpeg_has_multiple_scans((j_decompress_ptr)reader)) return 0;
   if (reader->data_precision != 8 || reader->Ss != 0 || reader->Se != DCTSIZE2 - 1) return 0;
   if (huffman->has_ended || huffman->left.count || huffman->units_to_restart != reader->restart_interval) return 0;
@@ -244,10 +246,6 @@ static int is_known(const struct jpeg_decompress_struct *reader)
     if (huffman->needs_dc[i] != component->component_needed) return 0;
   }
   return 1;
-#else
-  (void)reader;
-  return 0;
-#endif
 }
 
 /* Tells how the blocks of each unit are coded, before the first row is read. Gives their number; 0 if libjpeg alone can
@@ -314,11 +312,11 @@ void mpix_jpeg_decode_by(struct mpix_jpeg *jpeg, mpix_decode own, const void *un
  * libjpeg alone can make samples of them. */
 int mpix_jpeg_steps_of_read(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
 {
-#if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
   const struct jpeg_decompress_struct *reader = &jpeg->codec.reader;
   const struct inverse *inverse = (const struct inverse *)reader->idct;
 
-  if (!reader->raw_data_out || reader->data_precision != 8 || reader->dct_method != JDCT_ISLOW) return 0;
+  if (!IS_KNOWN_VERSION || !reader->raw_data_out) return 0;
+  if (reader->data_precision != 8 || reader->dct_method != JDCT_ISLOW) return 0;
   for (int i = 0; i < reader->num_components; i++) {
     /* One way for all, as there is for blocks of full size. */
     if (!inverse->make[i] || inverse->make[i] != inverse->make[0]) return 0;
@@ -326,10 +324,6 @@ int mpix_jpeg_steps_of_read(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMP
     steps[i] = reader->comp_info[i].quant_table->quantval;
   }
   return reader->num_components;
-#else
-  (void)jpeg, (void)steps;
-  return 0;
-#endif
 }
 
 static void make_samples(j_decompress_ptr reader, jpeg_component_info *component, JCOEFPTR block, JSAMPARRAY rows,
@@ -430,10 +424,10 @@ int mpix_jpeg_start_writing(struct mpix_jpeg *jpeg, unsigned char *file, size_t 
  * number; 0 if libjpeg alone can make them. */
 int mpix_jpeg_steps_of_written(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_COMPONENTS])
 {
-#if LIBJPEG_TURBO_VERSION_NUMBER >= 3000000 && LIBJPEG_TURBO_VERSION_NUMBER < 4000000
   const struct jpeg_compress_struct *writer = &jpeg->codec.writer;
 
-  if (!writer->raw_data_in || writer->data_precision != 8 || writer->dct_method != JDCT_ISLOW) return 0;
+  if (!IS_KNOWN_VERSION || !writer->raw_data_in) return 0;
+  if (writer->data_precision != 8 || writer->dct_method != JDCT_ISLOW) return 0;
   if (!((const struct forward *)writer->fdct)->make) return 0;
   for (int i = 0; i < writer->num_components; i++) {
     steps[i] = writer->quant_tbl_ptrs[writer->comp_info[i].quant_tbl_no]->quantval;
@@ -441,10 +435,6 @@ int mpix_jpeg_steps_of_written(struct mpix_jpeg *jpeg, const UINT16 *steps[MAX_C
       if (steps[i][k] < 1 || steps[i][k] > 255) return 0;
   }
   return writer->num_components;
-#else
-  (void)jpeg, (void)steps;
-  return 0;
-#endif
 }
 
 static void make_coefficients(j_compress_ptr writer, jpeg_component_info *component, JSAMPARRAY rows, JBLOCKROW blocks,

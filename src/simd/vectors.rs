@@ -76,6 +76,11 @@ pub(crate) fn load_64(bytes: &[u8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
+/// Two words that stand side by side, as a number of 32 bits.
+pub(crate) const fn two_words(first: i32, second: i32) -> i32 {
+    (first & 0xFFFF) | second << 16
+}
+
 /// A mask of the first `count` of 64 bytes.
 #[inline(always)]
 pub(crate) fn first_of_64(count: usize) -> u64 {

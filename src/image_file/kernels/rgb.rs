@@ -95,7 +95,7 @@ fn rgb_of_64(luma: &[u8; 64], [blue, red]: [[__m512i; 2]; 2]) -> [__m512i; 3] {
     const HALF_OF_RED: i16 = 22_971;
     const HALF_OF_BLUE: i16 = 29_033;
     /// Green's weights; a whole step is taken from that of red, which would not fit.
-    const GREEN: i32 = BLUE[0] & 0xFFFF | (RED[1] + (1 << 16)) << 16;
+    const GREEN: i32 = vectors::two_words(BLUE[0], RED[1] + (1 << 16));
     let luma = vectors::load_64(luma);
     let luma = [_mm512_and_si512(luma, _mm512_set1_epi16(255)), _mm512_srli_epi16::<8>(luma)];
     let mut colours = [[_mm512_setzero_si512(); 2]; 3];
@@ -156,6 +156,7 @@ fn interleave(channels: [__m512i; 3], out: &mut [u8; 192]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::noise;
     use super::*;
     use crate::simd::Simd;
 
@@ -173,9 +174,7 @@ mod tests {
 
     #[test]
     fn all_levels_agree_at_every_width() {
-        let noise: Vec<u8> = (0..2000_u32)
-            .map(|at| at.wrapping_mul(2_654_435_761).rotate_left(at % 31).to_be_bytes()[1])
-            .collect();
+        let noise = noise(2000);
         for columns in 1..=300_usize {
             let chroma = [[1, 200], [400, 600]]
                 .map(|rows| rows.map(|at| &noise[at * 3..][..columns.div_ceil(2)]));

@@ -90,12 +90,6 @@ fn by_64_columns<const CHANNELS: usize>(rows: [&[u8]; 2], out: TwoRows<'_>) {
     from_column(columns, rows, CHANNELS, TwoRows { luma: [upper, lower], blue, red });
 }
 
-/// Two weights for two words that stand side by side.
-#[cfg(target_arch = "x86_64")]
-const fn two(first: i32, second: i32) -> i32 {
-    (first & 0xFFFF) | second << 16
-}
-
 /// The luma of 64 pixels, and their chroma.
 #[cfg(target_arch = "x86_64")]
 #[inline]
@@ -105,7 +99,7 @@ fn ycc_of_64<const CHANNELS: usize>(pixels: &[u8]) -> [__m512i; 3] {
     const LOW: u64 = 0x5555_5555_5555_5555;
     /// A weight beyond 16 bits with a sign is shared out, or its negative is taken.
     const SHARE: i32 = 1 << 14;
-    let weights = |first, second| _mm512_set1_epi32(two(first, second));
+    let weights = |first, second| _mm512_set1_epi32(vectors::two_words(first, second));
     let (luma_more, chroma_more) = (_mm512_set1_epi32(LUMA_MORE), _mm512_set1_epi32(CHROMA_MORE));
     // Red and green, blue and green of 16 pixels.
     let red_at = vectors::load_64(&const { places_of_two(CHANNELS, 0) });
@@ -168,12 +162,13 @@ fn mean_of_pairs(above: __m512i, below: __m512i) -> __m256i {
     let ones = _mm512_set1_epi8(1);
     let sums =
         _mm512_add_epi16(_mm512_maddubs_epi16(above, ones), _mm512_maddubs_epi16(below, ones));
-    let more = _mm512_set1_epi32(two(1, 2));
+    let more = _mm512_set1_epi32(vectors::two_words(1, 2));
     _mm512_cvtepi16_epi8(_mm512_srli_epi16::<2>(_mm512_add_epi16(sums, more)))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::noise;
     use super::*;
     use crate::simd::{Simd, every_colour};
 
@@ -188,9 +183,7 @@ mod tests {
 
     #[test]
     fn all_levels_agree_at_every_width() {
-        let noise: Vec<u8> = (0..2000_u32)
-            .map(|at| at.wrapping_mul(2_654_435_761).rotate_left(at % 31).to_be_bytes()[1])
-            .collect();
+        let noise = noise(2000);
         for channels in [3, 4] {
             for columns in 1..=200_usize {
                 let rows = [&noise[..columns * channels], &noise[1000..][..columns * channels]];

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::super::huffman::Block;
-use super::{BITS, EVEN, ODD, ROW_BITS};
+use super::{EVEN, FIRST, ODD, SECOND};
 use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{lanes, vectors};
@@ -81,11 +81,11 @@ fn forward_block(samples: &[u8], stride: usize, dividers: &Dividers) -> Block {
         for (value, sample) in values.iter_mut().zip(row) {
             *value = i32::from(*sample) - 128;
         }
-        *out = cosines(values, BITS - ROW_BITS);
+        *out = cosines(values, FIRST);
     }
     let mut block = [0; 64];
     for column in 0..8 {
-        let found = cosines(by_rows.map(|row| row[column]), BITS + ROW_BITS);
+        let found = cosines(by_rows.map(|row| row[column]), SECOND);
         for (row, value) in found.into_iter().enumerate() {
             let at = made_at(row, column);
             let size = value.unsigned_abs() + u32::from(dividers.more[at].cast_unsigned());
@@ -119,7 +119,7 @@ fn cosines(values: [i32; 8], bits: u32) -> [i32; 8] {
 #[target_feature(enable = "avx512f")]
 fn two(weights: [i16; 4], at: usize, more: i32) -> __m512i {
     let [first, second] = [weights[at], weights[at + 1]].map(|weight| i32::from(weight) * more);
-    _mm512_set1_epi32((first & 0xFFFF) | second << 16)
+    _mm512_set1_epi32(vectors::two_words(first, second))
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -128,20 +128,17 @@ fn two(weights: [i16; 4], at: usize, more: i32) -> __m512i {
 fn forward_two(samples: &[u8], stride: usize, dividers: &Dividers, blocks: &mut [Block]) {
     // What 128 less in each sample takes from the first coefficient of a row.
     let less = i32::from(EVEN[0][0]) * 8 * 128;
-    let found = sums_of_pairs(pairs_in_rows(samples, stride), 1, [(1 << 10) - less, 1 << 10]);
-    let packed = [
-        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[0]), _mm512_srai_epi32::<11>(found[1])),
-        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[2]), _mm512_srai_epi32::<11>(found[3])),
-        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[4]), _mm512_srai_epi32::<11>(found[5])),
-        _mm512_packs_epi32(_mm512_srai_epi32::<11>(found[6]), _mm512_srai_epi32::<11>(found[7])),
-    ];
+    let half = 1 << (FIRST - 1);
+    let found = sums_of_pairs(pairs_in_rows(samples, stride), 1, [half - less, half]);
+    let mut packed = [_mm512_setzero_si512(); 4];
+    for (packed, two) in packed.iter_mut().zip(found.as_chunks().0) {
+        *packed = rounded_words::<FIRST>(*two);
+    }
     // Twice the weights: the result is the upper half.
-    let found = sums_of_pairs(pairs_in_columns(packed), 2, [1 << 15; 2]);
+    let found = sums_of_pairs(pairs_in_columns(packed), 2, [1 << SECOND; 2]);
     let mut divided = [_mm512_setzero_si512(); 4];
-    for (rows, divided) in divided.iter_mut().enumerate() {
-        let first = _mm512_srai_epi32::<16>(found[2 * rows]);
-        let second = _mm512_srai_epi32::<16>(found[2 * rows + 1]);
-        *divided = divide(_mm512_packs_epi32(first, second), dividers, rows);
+    for (rows, (divided, two)) in divided.iter_mut().zip(found.as_chunks().0).enumerate() {
+        *divided = divide(rounded_words::<{ SECOND + 1 }>(*two), dividers, rows);
     }
     // The fours of two rows of a block, out of the order of `made_at`.
     let orders = [
@@ -153,6 +150,14 @@ fn forward_two(samples: &[u8], stride: usize, dividers: &Dividers, blocks: &mut 
         let lower = _mm512_permutex2var_epi64(divided[2], order, divided[3]);
         vectors::store_words_64([upper, lower], block);
     }
+}
+
+/// Two coefficients of each row or column as words, without their lowest bits.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn rounded_words<const BITS: u32>([first, second]: [__m512i; 2]) -> __m512i {
+    _mm512_packs_epi32(_mm512_srai_epi32::<BITS>(first), _mm512_srai_epi32::<BITS>(second))
 }
 
 /// For each row of two blocks (0, 1, 2, 3, 7, 6, 5, 4 of each), samples two by two: the first and the
@@ -250,6 +255,7 @@ fn divide(values: __m512i, dividers: &Dividers, rows: usize) -> __m512i {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::noise;
     use super::*;
     use crate::simd::Simd;
 
@@ -269,9 +275,7 @@ mod tests {
     #[test]
     fn all_levels_agree() {
         const STRIDE: usize = 21;
-        let noise: Vec<u8> = (0..8 * STRIDE)
-            .map(|at| at.wrapping_mul(2_654_435_761).rotate_left(7).to_le_bytes()[3])
-            .collect();
+        let noise = noise(8 * 21);
         let extreme: Vec<u8> = noise.iter().map(|value| value / 128 * 255).collect();
         for samples in [&noise, &extreme, &vec![0; noise.len()], &vec![255; noise.len()]] {
             for (count, step) in [(1, 1), (2, 1), (2, 2), (1, 3), (2, 16), (2, 255)] {

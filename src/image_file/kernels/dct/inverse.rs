@@ -4,13 +4,16 @@
 use std::arch::x86_64::*;
 
 use super::super::huffman::Block;
-use super::{BITS, EVEN, ODD, ROW_BITS};
+use super::{EVEN, FIRST, ODD, SECOND};
 use crate::simd::kernel;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::vectors;
 
 /// The steps of the coefficients of a block, as libjpeg-turbo's vectors multiply with them: modulo 2^16.
 pub(in crate::image_file) type Steps = Block;
+
+/// Bits that are rounded away in the end: the values are eight times as large as they should be.
+const LAST: u32 = SECOND + 3;
 
 /// The largest size of a value of which sums of two are sure to fit 16 bits.
 const MOST: i16 = (1 << 14) - 1;
@@ -36,15 +39,14 @@ fn inverse_block(block: &Block, steps: &Steps, samples: &mut [u8], stride: usize
             let at = 8 * row + column;
             *value = block[at].wrapping_mul(steps[at]).into();
         }
-        let found = sines(values, BITS - ROW_BITS);
+        let found = sines(values, FIRST);
         if !values.into_iter().chain(found).all(fits) {
             return None;
         }
         *out = found;
     }
     for (row, samples) in samples.chunks_mut(stride).enumerate().take(8) {
-        // The values are eight times as large as they should be.
-        let found = sines(by_columns.map(|column| column[row]), BITS + ROW_BITS + 3);
+        let found = sines(by_columns.map(|column| column[row]), LAST);
         for (sample, value) in samples.iter_mut().zip(found) {
             *sample = (value + 128).clamp(0, 255).to_le_bytes()[0];
         }
@@ -74,7 +76,7 @@ const fn weights(matrix: &[[i16; 4]; 4], row: usize) -> [i32; 4] {
     let mut weights = [0; 4];
     let mut at = 0;
     while at < 4 {
-        weights[at] = (matrix[row][at] as i32 & 0xFFFF) | (matrix[row + 2][at] as i32) << 16;
+        weights[at] = vectors::two_words(matrix[row][at] as i32, matrix[row + 2][at] as i32);
         at += 1;
     }
     weights
@@ -126,9 +128,9 @@ fn columns_512(upper: __m512i, lower: __m512i) -> [__m512i; 2] {
             let [one, other] = [one & 0xFFFF_FFFF | one << 32, other & 0xFFFF_FFFF | other << 32];
             _mm512_setr_epi64(one, one, other, other, one, one, other, other)
         };
-        let (sums, differences) = sums_and_differences(pairs, weights, 1 << 10);
-        rows[half] = _mm512_srai_epi32::<11>(sums);
-        rows[half + 2] = _mm512_srai_epi32::<11>(differences);
+        let (sums, differences) = sums_and_differences(pairs, weights, 1 << (FIRST - 1));
+        rows[half] = _mm512_srai_epi32::<FIRST>(sums);
+        rows[half + 2] = _mm512_srai_epi32::<FIRST>(differences);
     }
     [_mm512_packs_epi32(rows[0], rows[1]), _mm512_packs_epi32(rows[2], rows[3])]
 }
@@ -151,9 +153,11 @@ fn rows_512(above: __m512i, below: __m512i) -> __m512i {
         let weights = |[first, second, third, fourth]: [i32; 4]| {
             _mm512_set4_epi32(fourth, third, second, first)
         };
-        let (sums, differences) = sums_and_differences(pairs, weights, 1 << 17);
-        *rows =
-            _mm512_packs_epi32(_mm512_srai_epi32::<18>(sums), _mm512_srai_epi32::<18>(differences));
+        let (sums, differences) = sums_and_differences(pairs, weights, 1 << (LAST - 1));
+        *rows = _mm512_packs_epi32(
+            _mm512_srai_epi32::<LAST>(sums),
+            _mm512_srai_epi32::<LAST>(differences),
+        );
     }
     let bytes = _mm512_packs_epi16(packed[0], packed[1]);
     let bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8(i8::MIN));

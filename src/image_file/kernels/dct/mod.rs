@@ -26,3 +26,6 @@ const ODD: [[i16; 4]; 4] = [
 /// Bits behind the point of the matrices, and of what rows become before columns are made of it.
 const BITS: u32 = 13;
 const ROW_BITS: u32 = 2;
+/// Bits that are rounded away of the first and of the second of rows and columns.
+const FIRST: u32 = BITS - ROW_BITS;
+const SECOND: u32 = BITS + ROW_BITS;
