@@ -164,6 +164,7 @@ impl RunSettings {
             checksum: match args.checksum {
                 ChecksumKind::Sha256 => Checksum::Sha256,
                 ChecksumKind::Blake3 => Checksum::Blake3,
+                ChecksumKind::None => Checksum::None,
             },
             decode: DecodeOptions { limits, depth_8: args.depth == Some(8), strip: args.strip },
             distribution: match args.distribute {

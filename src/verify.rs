@@ -60,6 +60,9 @@ impl Findings {
         for (path, error) in found.unreadable.iter().chain(&found.unlisted) {
             writeln!(out, "unreadable: {}: {error}", on_one_line(&path.display().to_string()))?;
         }
+        if found.unhashed > 0 {
+            writeln!(out, "not hashed, so that only the length is known: {}", found.unhashed)?;
+        }
         writeln!(
             out,
             "{} as written, {} missing, {} changed, {} extra, {} unreadable",

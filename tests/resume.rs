@@ -124,6 +124,9 @@ fn verify_names_what_is_missing_changed_or_extra() {
     // The same command mends it, and leaves the stranger alone.
     mpix(job.arguments("undisturbed", &["--fresh"])).expect_code(0);
     assert!(verify().expect_code(1).stdout.contains("0 missing, 0 changed, 1 extra"));
+    mpix(job.arguments("undisturbed", &["--fresh", "--checksum=none"])).expect_code(0);
+    let unhashed = format!("not hashed, so that only the length is known: {}\n", job.images);
+    assert!(verify().expect_code(1).stdout.contains(&unhashed));
 }
 
 #[test]

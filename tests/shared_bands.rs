@@ -211,9 +211,12 @@ fn the_same_bytes_and_hashes_by_any_number_of_ranks() {
             let flags = [chain, &[format]].concat();
             let expected = place.expected(&flags);
             for ranks in 1..=4 {
-                for (height, checksum) in
-                    [(LOW, Checksum::Blake3), (HIGH, Checksum::Blake3), (HIGH, Checksum::Sha256)]
-                {
+                for (height, checksum) in [
+                    (LOW, Checksum::Blake3),
+                    (HIGH, Checksum::Blake3),
+                    (HIGH, Checksum::Sha256),
+                    (HIGH, Checksum::None),
+                ] {
                     let output = place.path("out");
                     let flag = format!("--checksum={checksum:?}").to_lowercase();
                     let flags = [&flags[..], &[height, &flag, "--shared-fs=yes"]].concat();

@@ -232,6 +232,7 @@ def large_job(program, op, corpus):
     contestants = [
         *mpix_contestants(program, *flags),
         *mpix_contestants(program, *flags, "--checksum", "blake3", told=", BLAKE3"),
+        *mpix_contestants(program, *flags, "--checksum", "none", told=", not hashed"),
         Contestant("OpenCV, its own threads", peer("one", op, "tif"), must_match=True),
         Contestant("pyvips, its own threads", peer("vips-one", op, "tif"), must_match=op == "invert"),
     ]

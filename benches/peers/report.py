@@ -153,7 +153,7 @@ def all_tables(results):
     parts = [
         "# mpix and its peers",
         told_of_machine(results),
-        f"{where} mpix hashes each result, with SHA-256 or, where it says so, BLAKE3. All of a job run in turns; "
+        f"{where} mpix hashes each result, with SHA-256 or, where it says so, BLAKE3 or not at all. All of a job run in turns; "
         "times are medians of the runs, with their start and end. "
         '"Over mpix" is against the first line. Memory is that of all processes, what they share counted once, '
         "at its peak, in a run of its own. "

@@ -20,6 +20,19 @@ pub enum Checksum {
     Sha256,
     /// BLAKE3, whose parts may be hashed by many.
     Blake3,
+    /// Nothing: nobody is told of a byte that changes later.
+    None,
+}
+
+impl Checksum {
+    /// Whether one thread has to go through all bytes of a result, in their order.
+    #[must_use]
+    pub fn is_serial(self) -> bool {
+        match self {
+            Self::Sha256 => true,
+            Self::Blake3 | Self::None => false,
+        }
+    }
 }
 
 /// Hash of a result, shown in hexadecimal, as `sha256sum` or `b3sum` shows it.
@@ -29,6 +42,8 @@ pub enum OutputHash {
     Sha256([u8; 32]),
     /// BLAKE3.
     Blake3([u8; 32]),
+    /// It was not hashed.
+    None,
 }
 
 impl OutputHash {
@@ -38,6 +53,7 @@ impl OutputHash {
         match checksum {
             Checksum::Sha256 => Self::Sha256(Sha256::digest(content).into()),
             Checksum::Blake3 => Self::Blake3(ContentHash::of(content).0),
+            Checksum::None => Self::None,
         }
     }
 
@@ -63,14 +79,17 @@ impl OutputHash {
         match self {
             Self::Sha256(_) => Checksum::Sha256,
             Self::Blake3(_) => Checksum::Blake3,
+            Self::None => Checksum::None,
         }
     }
 }
 
 impl fmt::Display for OutputHash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Sha256(bytes) | Self::Blake3(bytes)) = self;
-        write_hex(bytes, out)
+        match self {
+            Self::Sha256(bytes) | Self::Blake3(bytes) => write_hex(bytes, out),
+            Self::None => Ok(()),
+        }
     }
 }
 
@@ -81,7 +100,7 @@ impl fmt::Debug for OutputHash {
 }
 
 /// What stands before the 32 bytes of a BLAKE3 hash. Those of a SHA-256 stand alone: journals had no
-/// other hash once.
+/// other hash once. No byte at all says that there is none.
 const BLAKE3_MARK: u8 = 3;
 
 impl Serialize for OutputHash {
@@ -93,6 +112,7 @@ impl Serialize for OutputHash {
                 marked[1..].copy_from_slice(bytes);
                 to.serialize_bytes(&marked)
             }
+            Self::None => to.serialize_bytes(&[]),
         }
     }
 }
@@ -101,10 +121,11 @@ impl<'de> Deserialize<'de> for OutputHash {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let bytes = <&[u8]>::deserialize(from)?;
         match bytes {
+            [] => Ok(Self::None),
             [BLAKE3_MARK, hash @ ..] if bytes.len() == 33 => hash.try_into().map(Self::Blake3),
             _ => bytes.try_into().map(Self::Sha256),
         }
-        .map_err(|_| D::Error::invalid_length(bytes.len(), &"32 bytes, or 3 and 32 more"))
+        .map_err(|_| D::Error::invalid_length(bytes.len(), &"no byte, 32 bytes, or 3 and 32 more"))
     }
 }
 
@@ -120,6 +141,7 @@ enum Kind {
         /// Bytes of the next group; all of them only until more come: they may be all content.
         begun: Vec<u8>,
     },
+    None,
 }
 
 impl OutputHasher {
@@ -131,6 +153,7 @@ impl OutputHasher {
             Checksum::Blake3 => {
                 Kind::Blake3 { subtrees: Subtrees::default(), begun: Vec::with_capacity(GROUP) }
             }
+            Checksum::None => Kind::None,
         })
     }
 
@@ -150,6 +173,7 @@ impl OutputHasher {
                     bytes = rest;
                 }
             }
+            Kind::None => {}
         }
     }
 
@@ -157,7 +181,11 @@ impl OutputHasher {
     /// nor amid a group. They must not be all content.
     #[must_use]
     pub fn add_groups(&mut self, GroupHashes(groups): &GroupHashes) -> bool {
-        let Kind::Blake3 { subtrees, begun } = &mut self.0 else { return false };
+        let (subtrees, begun) = match &mut self.0 {
+            Kind::Sha256(_) => return false,
+            Kind::Blake3 { subtrees, begun } => (subtrees, begun),
+            Kind::None => return true,
+        };
         push_if_whole(subtrees, begun);
         if begun.is_empty() {
             groups.iter().for_each(|group| subtrees.push(*group));
@@ -176,6 +204,7 @@ impl OutputHasher {
                 }
                 OutputHash::Blake3(subtrees.end().unwrap_or_else(|| ContentHash::of(&begun).0))
             }
+            Kind::None => OutputHash::None,
         }
     }
 }
@@ -193,7 +222,7 @@ mod tests {
     use super::super::tests::content;
     use super::*;
 
-    const BOTH: [Checksum; 2] = [Checksum::Sha256, Checksum::Blake3];
+    const ALL: [Checksum; 3] = [Checksum::Sha256, Checksum::Blake3, Checksum::None];
 
     #[test]
     fn hashes_are_the_published_ones() {
@@ -201,7 +230,7 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
         ];
-        for (checksum, published) in BOTH.into_iter().zip(published) {
+        for (checksum, published) in ALL.into_iter().zip(published) {
             let hash = OutputHash::of(checksum, b"abc");
             assert_eq!((hash.to_string(), hash.checksum()), (published.into(), checksum));
         }
@@ -211,7 +240,7 @@ mod tests {
     fn pieces_make_the_hash_of_the_whole() {
         for length in [0, 1, GROUP - 1, GROUP, GROUP + 1, 2 * GROUP, 5 * GROUP + 77] {
             let content = content(length);
-            for checksum in BOTH {
+            for checksum in ALL {
                 let whole = OutputHash::of(checksum, &content);
                 assert_eq!(OutputHash::of_all(checksum, &content[..]).unwrap(), whole);
                 for piece in [999, GROUP - 1, GROUP, GROUP + 1, 2 * GROUP, 9 * GROUP] {
@@ -238,19 +267,20 @@ mod tests {
         let mut amid = OutputHasher::new(Checksum::Blake3);
         amid.add(&content[..GROUP - 1]);
         assert!(!amid.add_groups(&groups));
-        assert!(!OutputHasher::new(Checksum::Sha256).add_groups(&groups));
+        let by_parts = |checksum| OutputHasher::new(checksum).add_groups(&GroupHashes::default());
+        assert_eq!(ALL.map(by_parts), ALL.map(|checksum| !checksum.is_serial()));
     }
 
     #[test]
-    fn both_kinds_return_from_a_journal() {
-        for checksum in BOTH {
+    fn all_kinds_return_from_a_journal() {
+        for (checksum, length) in ALL.into_iter().zip([33, 34, 1]) {
             let hash = OutputHash::of(checksum, b"abc");
-            let bytes = postcard::to_stdvec(&hash).unwrap();
-            assert_eq!(bytes.len(), if checksum == Checksum::Sha256 { 33 } else { 34 });
+            let mut bytes = postcard::to_stdvec(&hash).unwrap();
+            assert_eq!((bytes.len(), hash.checksum()), (length, checksum));
             assert_eq!(postcard::from_bytes::<OutputHash>(&bytes).unwrap(), hash);
-            let mut other = bytes.clone();
-            other[0] -= 2; // the length
-            assert!(postcard::from_bytes::<OutputHash>(&other).is_err());
+            bytes.extend([0; 2]);
+            bytes[0] += 2; // the length
+            assert!(postcard::from_bytes::<OutputHash>(&bytes).is_err());
         }
         let mut unknown = postcard::to_stdvec(&OutputHash::of(Checksum::Blake3, b"")).unwrap();
         unknown[1] = 4;

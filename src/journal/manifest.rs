@@ -18,14 +18,9 @@ use crate::hash::{Checksum, OutputHash};
 /// Start of the names of outputs that are being written.
 const TEMPORARY_PREFIX: &[u8] = b".mpix-";
 
-/// Name of the manifest of results with such hashes, in `OUT/.mpix/`.
-#[must_use]
-pub fn name(checksum: Checksum) -> &'static str {
-    match checksum {
-        Checksum::Sha256 => "SHA256SUMS",
-        Checksum::Blake3 => "B3SUMS",
-    }
-}
+/// The manifests, in `OUT/.mpix/`, and of which hashes.
+pub const NAMES: [(Checksum, &str); 2] =
+    [(Checksum::Sha256, "SHA256SUMS"), (Checksum::Blake3, "B3SUMS")];
 
 /// Writes `OUT/.mpix/SHA256SUMS` and `OUT/.mpix/B3SUMS` for the outputs in `state` that were hashed so,
 /// sorted by name; one that would be empty is not there. In `OUT`, `sha256sum -c .mpix/SHA256SUMS` and
@@ -36,8 +31,8 @@ pub fn name(checksum: Checksum) -> &'static str {
 pub fn write(output: &Path, state: &State) -> Result<(), JournalError> {
     make_directory(output)?;
     let sorted = by_output(state);
-    [Checksum::Sha256, Checksum::Blake3].into_iter().try_for_each(|checksum| {
-        let path = directory_of(output).join(name(checksum));
+    NAMES.into_iter().try_for_each(|(checksum, name)| {
+        let path = directory_of(output).join(name);
         let mut listed = sorted
             .iter()
             .filter(|(_, done)| done.output_hash.checksum() == checksum)
@@ -58,6 +53,8 @@ pub fn write(output: &Path, state: &State) -> Result<(), JournalError> {
 pub struct Verification {
     /// Outputs as they were written.
     pub ok: usize,
+    /// Those of them that were not hashed: their length is all that is known.
+    pub unhashed: usize,
     /// Outputs that are not there.
     pub missing: Vec<PathBuf>,
     /// Outputs with other content, or that are no files.
@@ -91,9 +88,13 @@ pub fn verify(output: &Path, state: &State) -> Verification {
     let found: Vec<_> =
         sorted.par_iter().map(|(name, done)| check(&output.join(name), done)).collect();
     let mut verification = Verification::default();
-    for (name, found) in sorted.keys().zip(found) {
+    for ((name, done), found) in sorted.iter().zip(found) {
         match found {
-            Ok(Found::AsWritten) => verification.ok += 1,
+            Ok(Found::AsWritten) => {
+                verification.ok += 1;
+                let is_unhashed = done.output_hash == OutputHash::None;
+                verification.unhashed += usize::from(is_unhashed);
+            }
             Ok(Found::Missing) => verification.missing.push(name.to_path_buf()),
             Ok(Found::Changed) => verification.changed.push(name.to_path_buf()),
             Err(error) => verification.unreadable.push((name.to_path_buf(), error)),
@@ -141,6 +142,7 @@ fn check(path: &Path, done: &Done) -> io::Result<Found> {
     match fs::metadata(path) {
         // A pipe would keep the reader waiting.
         Ok(file) if !file.is_file() || file.len() != done.output_bytes => Ok(Found::Changed),
+        Ok(_) if done.output_hash == OutputHash::None => Ok(Found::AsWritten),
         Ok(_)
             if OutputHash::of_all(done.output_hash.checksum(), File::open(path)?)?
                 == done.output_hash =>

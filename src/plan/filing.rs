@@ -21,6 +21,7 @@ fn hash(checksum: Checksum) -> f64 {
     match checksum {
         Checksum::Sha256 => SHA256,
         Checksum::Blake3 => BLAKE3,
+        Checksum::None => 0.0,
     }
 }
 
@@ -41,7 +42,7 @@ pub(super) fn fresh((read, written): (f64, f64), images: f64, threads: f64) -> f
 pub(super) struct ByRanks {
     pub(super) reads: bool,
     pub(super) writes: bool,
-    /// Hash them for the result's hash.
+    /// Do what there is to do for the result's hash.
     pub(super) hashes: bool,
 }
 

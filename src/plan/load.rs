@@ -4,7 +4,6 @@ use super::bands::rows_on_their_way;
 use super::filing::{self, BandFiling, ByRanks};
 use super::site::number;
 use super::{ImageShape, PixelCost, Site, is_spread};
-use crate::hash::Checksum;
 use crate::image_file::Format;
 use crate::ops::chain::{Chain, Round};
 
@@ -109,7 +108,7 @@ impl ImageLoad {
     pub(super) fn band_filing(&self, site: &Site) -> BandFiling {
         let pixels = (self.rows_on_their_way(site), self.at_once.1);
         let (reads, writes) = self.by_ranks(site);
-        let hashes = self.has_places.1 && site.checksum == Checksum::Blake3;
+        let hashes = self.has_places.1 && !site.checksum.is_serial();
         let by_ranks = ByRanks { reads, writes, hashes };
         BandFiling::new(self.bytes, pixels, (site.checksum, by_ranks))
     }

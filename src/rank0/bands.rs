@@ -420,7 +420,7 @@ impl BandImage {
         }
         let expected = match self.reading.job.work.checksum {
             Checksum::Blake3 => part.as_ref().map_or(0, SharedPart::groups),
-            Checksum::Sha256 => 0,
+            Checksum::Sha256 | Checksum::None => 0,
         };
         if groups.count() as u64 != expected {
             return Err(fault("it tells hashes of other groups than asked for"));

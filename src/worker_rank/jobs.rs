@@ -374,7 +374,7 @@ impl Jobs {
         };
         let made = match (&goal.part, self.work.checksum) {
             (Some(part), Checksum::Blake3) => part.hashes(&bytes),
-            (Some(_), Checksum::Sha256) | (None, _) => GroupHashes::default(),
+            (Some(_), Checksum::Sha256 | Checksum::None) | (None, _) => GroupHashes::default(),
         };
         times.write_us = watch.lap();
         if let (Some(part), Some(name)) = (goal.part, goal.file) {

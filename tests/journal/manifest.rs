@@ -22,6 +22,12 @@ const NAMES: [&[u8]; 9] = [
 
 const BOTH: [(Checksum, &str); 2] = [(Checksum::Sha256, "sha256sum"), (Checksum::Blake3, "b3sum")];
 
+/// Where outputs with such hashes are listed.
+fn name(wanted: Checksum) -> &'static str {
+    let mut names = manifest::NAMES.into_iter();
+    names.find(|(checksum, _)| *checksum == wanted).unwrap().1
+}
+
 /// Outputs under these names, whose content is their name.
 fn outputs(output: &Path, (checksum, names): (Checksum, &[&[u8]])) -> State {
     let mut state = State::default();
@@ -34,7 +40,7 @@ fn outputs(output: &Path, (checksum, names): (Checksum, &[&[u8]])) -> State {
 
 /// Whether `program` finds all outputs as its manifest lists them.
 fn checks(output: &Path, (checksum, program): (Checksum, &str)) -> Option<bool> {
-    let manifest = Path::new(DIRECTORY).join(manifest::name(checksum));
+    let manifest = Path::new(DIRECTORY).join(name(checksum));
     let mut command = Command::new(program);
     command.args(["--check", "--quiet"]).arg(manifest).current_dir(output);
     match command.output() {
@@ -82,7 +88,7 @@ fn each_output_is_listed_with_those_that_were_hashed_as_it_was() {
         manifest::write(dir.path(), state).unwrap();
         assert!(manifest::verify(dir.path(), state).is_clean());
         BOTH.map(|(checksum, _)| {
-            let file = dir.path().join(DIRECTORY).join(manifest::name(checksum));
+            let file = dir.path().join(DIRECTORY).join(name(checksum));
             std::fs::read_to_string(file).map_or(0, |text| text.lines().count())
         })
     };
@@ -92,7 +98,23 @@ fn each_output_is_listed_with_those_that_were_hashed_as_it_was() {
     assert!(!BOTH.map(|way| checks(dir.path(), way)).contains(&Some(false)));
     state.apply(done_with(Checksum::Blake3, b"in/a", b"a"));
     assert_eq!(listed(&state), [0, 2]);
-    assert!(!dir.path().join(DIRECTORY).join(manifest::name(Checksum::Sha256)).exists());
+    assert!(!dir.path().join(DIRECTORY).join(name(Checksum::Sha256)).exists());
+}
+
+#[test]
+fn of_an_output_that_was_not_hashed_the_length_is_known() {
+    let dir = directory();
+    let state = outputs(dir.path(), (Checksum::None, &[b"a", b"bc"]));
+    manifest::write(dir.path(), &state).unwrap();
+    assert!(
+        manifest::NAMES.iter().all(|(_, name)| !dir.path().join(DIRECTORY).join(name).exists())
+    );
+    put(&dir.path().join("a"), b"x");
+    let found = manifest::verify(dir.path(), &state);
+    assert_eq!((found.is_clean(), found.ok, found.unhashed), (true, 2, 2));
+    put(&dir.path().join("bc"), b"longer");
+    let found = manifest::verify(dir.path(), &state);
+    assert_eq!((found.changed, found.unhashed), (vec![path(b"bc")], 1));
 }
 
 #[test]
@@ -137,7 +159,7 @@ fn an_output_belongs_to_the_last_input_written_to_it() {
     state.apply(done(b"y/a.png", b"a.png"));
     assert!(state.done(Path::new("x/a.png")).is_none());
     manifest::write(dir.path(), &state).unwrap();
-    let manifest = manifest::name(Checksum::Sha256);
+    let manifest = name(Checksum::Sha256);
     let text = std::fs::read(dir.path().join(DIRECTORY).join(manifest)).unwrap();
     assert_eq!(text.split(|&byte| byte == b'\n').count(), 2);
     assert!(path(&text).as_os_str().as_bytes().ends_with(b"  a.png\n"));
