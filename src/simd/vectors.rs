@@ -282,54 +282,68 @@ const fn pixel_at(place: usize) -> (usize, u8) {
     (place % 3, byte(place / 3))
 }
 
+/// The lanes whose number leaves 0, 1 and 2 when it is divided by 3.
+///
+/// Three vectors of interleaved pixels have each channel once in each lane, since the number of lanes is no
+/// multiple of 3: blends part the channels, and one permutation each puts them in order.
+const EACH_THIRD: [u64; 3] = {
+    let mut lanes = [0; 3];
+    let mut lane = 0;
+    while lane < 64 {
+        lanes[lane % 3] |= 1 << lane;
+        lane += 1;
+    }
+    lanes
+};
+
 /// Writes 64 pixels of the three channels.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 pub(crate) fn interleave_192(channels: [__m512i; 3], out: &mut [u8; 192]) {
-    /// For each vector of the result, where its bytes come from: first of the channels 0 and 1, then
-    /// of those and channel 2.
-    const PLACES: [[[u8; 64]; 2]; 3] = {
-        let mut places = [[[0; 64]; 2]; 3];
+    /// For each channel, which pixel has a place in each lane, in whichever vector of the result.
+    const PIXELS: [[u8; 64]; 3] = {
+        let mut pixels = [[0; 64]; 3];
         let mut at = 0;
         while at < 192 {
             let (channel, pixel) = pixel_at(at);
-            let [first, second] = &mut places[at / 64];
-            first[at % 64] = if channel == 1 { 64 + pixel } else { pixel };
-            second[at % 64] = if channel == 2 { 64 + pixel } else { byte(at % 64) };
+            pixels[channel][at % 64] = pixel;
             at += 1;
         }
-        places
+        pixels
     };
-    let [first, second, third] = channels;
-    for (out, [of_two, of_three]) in out.as_chunks_mut::<64>().0.iter_mut().zip(&PLACES) {
-        let two = _mm512_permutex2var_epi8(first, load_64(of_two), second);
-        store_64(_mm512_permutex2var_epi8(two, load_64(of_three), third), out);
+    let mut placed = channels;
+    for (channel, pixels) in placed.iter_mut().zip(&PIXELS) {
+        *channel = _mm512_permutexvar_epi8(load_64(pixels), *channel);
+    }
+    let [first, second, third] = placed;
+    for (vector, out) in out.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        // Of the first byte.
+        let channel = 64 * vector % 3;
+        let two = _mm512_mask_blend_epi8(EACH_THIRD[(4 - channel) % 3], first, second);
+        store_64(_mm512_mask_blend_epi8(EACH_THIRD[(5 - channel) % 3], two, third), out);
     }
 }
 
 /// The three channels of 64 pixels.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(crate) fn deinterleave_192(pixels: [__m512i; 3]) -> [__m512i; 3] {
-    /// For each channel, where its bytes come from: first of the first 128 bytes, then of those and
-    /// the last 64.
-    const PLACES: [[[u8; 64]; 2]; 3] = {
-        let mut places = [[[0; 64]; 2]; 3];
+pub(crate) fn deinterleave_192([left, middle, right]: [__m512i; 3]) -> [__m512i; 3] {
+    /// For each channel, the lane of each pixel.
+    const LANES: [[u8; 64]; 3] = {
+        let mut lanes = [[0; 64]; 3];
         let mut at = 0;
         while at < 192 {
             let (channel, pixel) = pixel_at(at);
-            let [first, second] = &mut places[channel];
-            first[pixel as usize] = byte(at % 128);
-            second[pixel as usize] = if at < 128 { pixel } else { byte(at - 64) };
+            lanes[channel][pixel as usize] = byte(at % 64);
             at += 1;
         }
-        places
+        lanes
     };
-    let [left, middle, right] = pixels;
     let mut channels = [left; 3];
-    for (channel, [of_two, of_three]) in channels.iter_mut().zip(&PLACES) {
-        let two = _mm512_permutex2var_epi8(left, load_64(of_two), middle);
-        *channel = _mm512_permutex2var_epi8(two, load_64(of_three), right);
+    for (number, (channel, lanes)) in channels.iter_mut().zip(&LANES).enumerate() {
+        let two = _mm512_mask_blend_epi8(EACH_THIRD[(number + 2) % 3], left, middle);
+        let all = _mm512_mask_blend_epi8(EACH_THIRD[(number + 1) % 3], two, right);
+        *channel = _mm512_permutexvar_epi8(load_64(lanes), all);
     }
     channels
 }
@@ -338,26 +352,26 @@ pub(crate) fn deinterleave_192(pixels: [__m512i; 3]) -> [__m512i; 3] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(crate) fn deinterleave_words_96(pixels: &[i16; 96]) -> [__m512i; 3] {
-    /// For each channel, where its words come from: first of the first 64 words, then of those and the
-    /// last 32.
-    const PLACES: [[[i16; 32]; 2]; 3] = {
-        let mut places = [[[0; 32]; 2]; 3];
+    /// For each channel, the lane of each pixel.
+    const LANES: [[i16; 32]; 3] = {
+        let mut lanes = [[0; 32]; 3];
         let mut at = 0;
         while at < 96 {
             let (channel, pixel) = pixel_at(at);
-            let [first, second] = &mut places[channel];
-            first[pixel as usize] = byte(at % 64) as i16;
-            second[pixel as usize] = if at < 64 { pixel as i16 } else { byte(at - 32) as i16 };
+            lanes[channel][pixel as usize] = byte(at % 32) as i16;
             at += 1;
         }
-        places
+        lanes
     };
     let [left, middle, right] = pixels.as_chunks::<32>().0 else { unreachable!() };
     let (left, middle, right) = (load_words_32(left), load_words_32(middle), load_words_32(right));
+    #[expect(clippy::cast_possible_truncation, reason = "32 lanes")]
+    let each_third = EACH_THIRD.map(|lanes| lanes as u32);
     let mut channels = [left; 3];
-    for (channel, [of_two, of_three]) in channels.iter_mut().zip(&PLACES) {
-        let two = _mm512_permutex2var_epi16(left, load_words_32(of_two), middle);
-        *channel = _mm512_permutex2var_epi16(two, load_words_32(of_three), right);
+    for (number, (channel, lanes)) in channels.iter_mut().zip(&LANES).enumerate() {
+        let two = _mm512_mask_blend_epi16(each_third[(number + 1) % 3], left, middle);
+        let all = _mm512_mask_blend_epi16(each_third[(number + 2) % 3], two, right);
+        *channel = _mm512_permutexvar_epi16(load_words_32(lanes), all);
     }
     channels
 }
