@@ -296,24 +296,36 @@ const EACH_THIRD: [u64; 3] = {
     lanes
 };
 
-/// Writes 64 pixels of the three channels.
+/// For each of three channels, which of its bytes has a place in each lane of interleaved pixels, in
+/// whichever vector; `order` tells where in its channel each pixel is.
+pub(crate) const fn interleaved_from(order: &[u8; 64]) -> [[u8; 64]; 3] {
+    let mut bytes = [[0; 64]; 3];
+    let mut at = 0;
+    while at < 192 {
+        let (channel, pixel) = pixel_at(at);
+        bytes[channel][at % 64] = order[pixel as usize];
+        at += 1;
+    }
+    bytes
+}
+
+/// [`interleaved_from`] channels whose pixels follow each other.
+pub(crate) const IN_ORDER: [[u8; 64]; 3] = {
+    let (mut order, mut pixel) = ([0; 64], 0);
+    while pixel < 64 {
+        order[pixel] = byte(pixel);
+        pixel += 1;
+    }
+    interleaved_from(&order)
+};
+
+/// Writes 64 pixels of the three channels, in the order that [`interleaved_from`] was told.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(crate) fn interleave_192(channels: [__m512i; 3], out: &mut [u8; 192]) {
-    /// For each channel, which pixel has a place in each lane, in whichever vector of the result.
-    const PIXELS: [[u8; 64]; 3] = {
-        let mut pixels = [[0; 64]; 3];
-        let mut at = 0;
-        while at < 192 {
-            let (channel, pixel) = pixel_at(at);
-            pixels[channel][at % 64] = pixel;
-            at += 1;
-        }
-        pixels
-    };
+pub(crate) fn interleave_192(channels: [__m512i; 3], from: &[[u8; 64]; 3], out: &mut [u8; 192]) {
     let mut placed = channels;
-    for (channel, pixels) in placed.iter_mut().zip(&PIXELS) {
-        *channel = _mm512_permutexvar_epi8(load_64(pixels), *channel);
+    for (channel, from) in placed.iter_mut().zip(from) {
+        *channel = _mm512_permutexvar_epi8(load_64(from), *channel);
     }
     let [first, second, third] = placed;
     for (vector, out) in out.as_chunks_mut::<64>().0.iter_mut().enumerate() {

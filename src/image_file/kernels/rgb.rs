@@ -67,7 +67,7 @@ fn by_64_columns(luma: &[u8], sums: [&[i16]; 2], rgb: &mut [u8]) {
     for start in chunk_starts(columns, 64) {
         let chroma = [upsampled(sums[0], start / 2), upsampled(sums[1], start / 2)];
         let colours = rgb_of_64(lanes(luma, start), chroma);
-        interleave(colours, lanes_mut(rgb, 3 * start));
+        vectors::interleave_192(colours, &EVEN_COLUMNS_FIRST, lanes_mut(rgb, 3 * start));
     }
     from_column(if columns < 64 { 0 } else { columns }, luma, sums, rgb);
 }
@@ -123,36 +123,17 @@ fn rgb_of_64(luma: &[u8; 64], [blue, red]: [[__m512i; 2]; 2]) -> [__m512i; 3] {
     ]
 }
 
-/// Writes 64 pixels of the three channels in the order of [`rgb_of_64`].
+/// The order of [`rgb_of_64`].
 #[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn interleave(channels: [__m512i; 3], out: &mut [u8; 192]) {
-    /// Where the bytes of each vector of the result stand in their channel, and which of them are green
-    /// and blue.
-    const PLACES: ([[u8; 64]; 3], [[u64; 2]; 3]) = {
-        let (mut places, mut masks) = ([[0; 64]; 3], [[0; 2]; 3]);
-        let mut at = 0;
-        while at < 192 {
-            let column = at / 3;
-            let place = column / 16 * 16 + column % 2 * 8 + column % 16 / 2;
-            places[at / 64][at % 64] = place.to_le_bytes()[0];
-            if at % 3 > 0 {
-                masks[at / 64][at % 3 - 1] |= 1 << (at % 64);
-            }
-            at += 1;
-        }
-        (places, masks)
-    };
-    let [red, green, blue] = channels;
-    let places = PLACES.0.iter().zip(&PLACES.1);
-    for (out, (places, masks)) in out.as_chunks_mut::<64>().0.iter_mut().zip(places) {
-        let places = vectors::load_64(places);
-        let one = _mm512_permutexvar_epi8(places, red);
-        let two = _mm512_mask_permutexvar_epi8(one, masks[0], places, green);
-        vectors::store_64(_mm512_mask_permutexvar_epi8(two, masks[1], places, blue), out);
+const EVEN_COLUMNS_FIRST: [[u8; 64]; 3] = {
+    let (mut order, mut column) = ([0; 64], 0_usize);
+    while column < 64 {
+        let place = column / 16 * 16 + column % 2 * 8 + column % 16 / 2;
+        order[column] = place.to_le_bytes()[0];
+        column += 1;
     }
-}
+    vectors::interleaved_from(&order)
+};
 
 #[cfg(test)]
 mod tests {

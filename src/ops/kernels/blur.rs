@@ -415,7 +415,7 @@ kernel! {
         for (out, ((first, second), third)) in chunks.iter_mut().zip(inputs) {
             let channels =
                 [vectors::load_64(first), vectors::load_64(second), vectors::load_64(third)];
-            vectors::interleave_192(channels, out);
+            vectors::interleave_192(channels, &vectors::IN_ORDER, out);
         }
         join([first.1, second.1, third.1], rest);
     }

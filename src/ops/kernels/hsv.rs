@@ -43,7 +43,7 @@ kernel! {
         let quotients = Quotients::load();
         for (out, chunk) in out_chunks.iter_mut().zip(chunks) {
             let rgb = vectors::deinterleave_192(vectors::load_192(chunk));
-            vectors::interleave_192(hsv_of_64(rgb, &quotients), out);
+            vectors::interleave_192(hsv_of_64(rgb, &quotients), &vectors::IN_ORDER, out);
         }
         hsv(rest, out_rest);
     }

@@ -96,7 +96,7 @@ kernel! {
                 vectors::look_up_64(values, second),
                 vectors::look_up_64(values, third),
             ];
-            vectors::interleave_192(found, out);
+            vectors::interleave_192(found, &vectors::IN_ORDER, out);
         }
         look_up_triples(rest, tables, out_rest);
     }
