@@ -211,8 +211,8 @@ def all_jobs(chosen):
     for extension in ("jpg", "png"):
         jobs.append(bands_job(program, extension, corpus))
         jobs.append(HostsJob(program, extension, corpus, chosen.work))
-    if chosen.huge:
-        jobs.append(huge_job(program, lambda: [corpus.large("tif", HUGE_SIDE)]))
+    for op in ("invert", "blur") if chosen.huge else ():
+        jobs.append(huge_job(program, op, lambda: [corpus.large("tif", HUGE_SIDE)]))
     return jobs
 
 
@@ -249,16 +249,15 @@ def synced(peer_command):
     return command
 
 
-def huge_job(program, corpus):
+def huge_job(program, op, corpus):
+    peer_of_op = synced(peer("vips-one", op, "tif"))
     contestants = [
-        *mpix_contestants(program, "--op", MPIX_OPS["invert"], "--max-pixels", 1 << 40),
-        Contestant(
-            "pyvips, its own threads, and `sync`", synced(peer("vips-one", "invert", "tif")), must_match=True
-        ),
+        *mpix_contestants(program, "--op", MPIX_OPS[op], "--max-pixels", 1 << 40),
+        Contestant("pyvips, its own threads, and `sync`", peer_of_op, must_match=op == "invert"),
     ]
     root = pathlib.Path("target/bench-huge").resolve()
-    title = f"BigTIFF of {HUGE_SIDE} x {HUGE_SIDE} pixels, 10.8 GB, `invert`, on a disk"
-    return DiskJob("huge-invert", title, corpus, contestants, repeats=1, root=root)
+    title = f"BigTIFF of {HUGE_SIDE} x {HUGE_SIDE} pixels, 10.8 GB, `{MPIX_OPS[op]}`, on a disk"
+    return DiskJob(f"huge-{op}", title, corpus, contestants, repeats=1, root=root)
 
 
 class DiskJob(Job):

@@ -13,8 +13,10 @@ const BANDS_PER_THREAD: usize = 4;
 /// little beside its pixels, few enough that many are on their way.
 const BAND_BYTES: u64 = 4 << 20;
 
-/// A band is at least this many times as high as the halo rows that come with it.
+/// A band is at least this many times as high as the halo rows that come with it, unless it grows larger
+/// than this: then as high as they are.
 const ROWS_PER_HALO_ROW: usize = 2;
+const LARGE_BAND_BYTES: u64 = 4 * BAND_BYTES;
 
 /// Units of a file in a band where ranks decode them, and the fewest: those at its borders, and those
 /// of its halo, are decoded twice.
@@ -34,8 +36,9 @@ pub(super) fn rows_on_their_way(ranks: usize, threads: usize) -> u64 {
 }
 
 /// Bands beside those at ranks: one that is read or written, one that is hashed, and one that waits for
-/// each of these, so that no thread does.
+/// each of these, so that no thread does. Fewer, where so many have more bytes than these.
 const BESIDE_RANKS: usize = 4;
+const BESIDE_BYTES: u64 = BESIDE_RANKS as u64 * BAND_BYTES;
 
 /// Bytes per pixel that a global pass keeps beside the rows, until it has seen all of them.
 pub(super) const GLOBAL_PASS_BYTES: u64 = 6;
@@ -79,8 +82,9 @@ impl Flow {
         let rows = (wanted / piece).max(1).saturating_mul(piece).min(height.max(1));
         let band = row.held(rows as u64).max(1);
         let useful = room.cluster.ranks.iter().map(|rank| in_hand(rank.threads)).sum::<usize>();
+        let beside = usize::try_from(BESIDE_BYTES / band).unwrap_or(usize::MAX);
         // And one that lends its halo.
-        let useful = useful + BESIDE_RANKS;
+        let useful = useful + beside.clamp(1, BESIDE_RANKS);
         let fitting = usize::try_from(room.held / band).unwrap_or(usize::MAX).saturating_sub(1);
         let on_their_way = useful.min(fitting).min(height.div_ceil(rows)).max(1);
         let in_slices = room.unit.is_some_and(|unit| rows >= unit.saturating_mul(FEWEST_UNITS));
@@ -128,7 +132,9 @@ impl RowBytes {
         let even = height.div_ceil(cluster.threads().saturating_mul(BANDS_PER_THREAD).max(1));
         let units = room.unit.map_or(0, |unit| unit.saturating_mul(UNITS)) as u64;
         let per_halo_row = if room.unit.is_some() { UNITS / 2 } else { ROWS_PER_HALO_ROW };
-        let halos = self.halo * per_halo_row as u64;
+        let moderate =
+            LARGE_BAND_BYTES.saturating_sub(self.halo * self.input) / (self.input + self.output);
+        let halos = (self.halo * per_halo_row as u64).min(moderate.max(self.halo));
         let rows = good.max(units).min(even as u64).max(halos).min(self.fitting(room));
         usize::try_from(rows).unwrap_or(usize::MAX).max(1)
     }
@@ -225,7 +231,9 @@ mod tests {
         assert_eq!(rows("blur", (10, 20, 3), 2, plenty), 20);
         assert_eq!(rows("invert", (400, 400, 3), 2, plenty), 50);
         assert_eq!(rows("invert", (60_000, 60_000, 3), 1, plenty), 11);
-        assert_eq!(rows("blur", (60_000, 60_000, 3), 1, plenty), 56);
+        assert_eq!(rows("blur", (20_000, 20_000, 3), 1, plenty), 56);
+        assert_eq!(rows("blur", (60_000, 60_000, 3), 1, plenty), 32);
+        assert_eq!(rows("blur:ksize=255", (60_000, 60_000, 3), 1, plenty), 218);
         assert_eq!(rows("blur", (4000, 4000, 3), 2, 1 << 22), 18);
         assert_eq!(rows("blur", (4000, 4000, 3), 2, 1), 1);
     }
@@ -256,6 +264,16 @@ mod tests {
         assert_eq!(flow(256, 12_000, None), (750, false));
         assert_eq!(flow(16, 20_000, Some(63)), (63, false));
         assert_eq!(flow(16, 20_000, Some(64)), (64, true));
+    }
+
+    #[test]
+    fn fewer_bands_are_on_their_way_where_they_are_large() {
+        let cluster = test_cluster(1, 1 << 40);
+        let on_their_way = |op, width| flow(op, (width, width, 3), &room(&cluster)).on_their_way;
+        let [small, large] = [20_000, 60_000].map(|width| on_their_way("invert", width));
+        assert_eq!([small, large], [2 + BESIDE_RANKS; 2]);
+        let sizes = [4000, 20_000, 60_000].map(|width| on_their_way("blur:ksize=31", width));
+        assert_eq!(sizes, [2 + BESIDE_RANKS, 2 + 3, 2 + 1]);
     }
 
     #[test]
