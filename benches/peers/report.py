@@ -153,8 +153,8 @@ def all_tables(results):
     parts = [
         "# mpix and its peers",
         told_of_machine(results),
-        f"{where} mpix hashes each result, with SHA-256 or, where it says so, BLAKE3 or not at all. All of a job run in turns; "
-        "times are medians of the runs, with their start and end. "
+        f"{where} mpix hashes each result with SHA-256, where it says so with BLAKE3 or not at all. "
+        "All of a job run in turns; times are medians of the runs, with their start and end. "
         '"Over mpix" is against the first line. Memory is that of all processes, what they share counted once, '
         "at its peak, in a run of its own. "
         '"Files" tells whether the results are those of the first line, byte for byte. '
