@@ -88,12 +88,12 @@ pub fn verify(output: &Path, state: &State) -> Verification {
     let found: Vec<_> =
         sorted.par_iter().map(|(name, done)| check(&output.join(name), done)).collect();
     let mut verification = Verification::default();
-    for ((name, done), found) in sorted.iter().zip(found) {
+    for (name, found) in sorted.keys().zip(found) {
         match found {
-            Ok(Found::AsWritten) => {
+            Ok(Found::AsWritten) => verification.ok += 1,
+            Ok(Found::OfItsLength) => {
                 verification.ok += 1;
-                let is_unhashed = done.output_hash == OutputHash::None;
-                verification.unhashed += usize::from(is_unhashed);
+                verification.unhashed += 1;
             }
             Ok(Found::Missing) => verification.missing.push(name.to_path_buf()),
             Ok(Found::Changed) => verification.changed.push(name.to_path_buf()),
@@ -131,6 +131,8 @@ fn line(name: &Path, hash: &OutputHash) -> Vec<u8> {
 
 enum Found {
     AsWritten,
+    /// It was not hashed: more is not known.
+    OfItsLength,
     Missing,
     Changed,
 }
@@ -142,7 +144,7 @@ fn check(path: &Path, done: &Done) -> io::Result<Found> {
     match fs::metadata(path) {
         // A pipe would keep the reader waiting.
         Ok(file) if !file.is_file() || file.len() != done.output_bytes => Ok(Found::Changed),
-        Ok(_) if done.output_hash == OutputHash::None => Ok(Found::AsWritten),
+        Ok(_) if done.output_hash == OutputHash::None => Ok(Found::OfItsLength),
         Ok(_)
             if OutputHash::of_all(done.output_hash.checksum(), File::open(path)?)?
                 == done.output_hash =>
